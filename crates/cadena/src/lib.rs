@@ -1,0 +1,6 @@
+//! Cadena: PostgreSQL backup and point-in-time restore as a library. Re-exports only; the logic lives in its rooms.
+
+pub use engine::{Cancel, Error, Phase, Progress, SilentProgress};
+pub use engine::{backup, cluster, reader, restore, verify};
+pub use pgformat;
+pub use vault::{archive, repository, storage};

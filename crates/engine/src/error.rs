@@ -1,0 +1,44 @@
+use serde::Serialize;
+use vault::archive::ArchiveError;
+use vault::repository::RepositoryError;
+use vault::storage::StorageError;
+
+/// Any error of this library. Serializes to `{"key": …, arguments}`; the key names its sentence and its remedy in the
+/// message catalogues.
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(untagged)]
+pub enum Error {
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::ClusterError),
+    #[error(transparent)]
+    Read(#[from] crate::reader::ReadError),
+    #[error(transparent)]
+    Backup(#[from] crate::backup::BackupError),
+    #[error(transparent)]
+    Restore(#[from] crate::restore::RestoreError),
+    #[error(transparent)]
+    Verify(#[from] crate::verify::VerifyError),
+    #[error(transparent)]
+    Pipeline(#[from] crate::pipeline::PipelineError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Format(#[from] pgformat::FormatError),
+}
+
+impl Error {
+    /// Returns the error's key, such as `repository-busy`.
+    pub fn key(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value["key"].as_str().unwrap_or("unknown").to_owned()
+    }
+
+    /// Tells whether the operation ended because its [`crate::Cancel`] was set.
+    pub fn is_cancelled(&self) -> bool {
+        self.key() == "cancelled"
+    }
+}

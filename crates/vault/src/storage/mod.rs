@@ -1,0 +1,114 @@
+//! Where does a repository's data lie? One small trait, ready for object stores.
+
+mod error;
+mod local;
+
+pub use error::StorageError;
+pub use local::LocalFolder;
+
+use std::io::Write;
+
+/// One stored object, as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Relative to the storage's root, `/` as separator.
+    pub key: String,
+    pub size_bytes: u64,
+    /// Seconds since the Unix epoch.
+    pub modified_seconds: i64,
+}
+
+/// Keeps objects under keys such as `full/full_20261124_000000.backup`.
+///
+/// Keys are relative, with `/` as separator; `..`, empty parts, absolute keys and backslashes are refused.
+/// An object is either wholly visible or not at all, and is durable once a call that makes it visible has returned.
+pub trait Storage: Send + Sync {
+    /// Says where this is, for messages and records (never with a secret).
+    fn describe(&self) -> String;
+
+    /// Begins a streamed write. Nothing is visible under `key` before [`PutStream::commit`]; an existing object is an error
+    /// at commit (nothing is ever overwritten by a streamed write).
+    fn put_stream(&self, key: &str) -> Result<Box<dyn PutStream>, StorageError>;
+
+    /// Writes a small object, replacing what is there, atomically.
+    fn put(&self, key: &str, content: &[u8]) -> Result<(), StorageError>;
+
+    /// Writes a small object if there is none under `key`.
+    ///
+    /// # Errors
+    /// `StorageExists` when there is one.
+    fn put_if_absent(&self, key: &str, content: &[u8]) -> Result<(), StorageError>;
+
+    /// Reads a small object whole, or `None`.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// Opens an object for ranged reads.
+    ///
+    /// # Errors
+    /// `StorageMissing` when there is none.
+    fn open(&self, key: &str) -> Result<Box<dyn ObjectReader>, StorageError>;
+
+    /// Returns the object's size in bytes, or `None`.
+    fn size_bytes(&self, key: &str) -> Result<Option<u64>, StorageError>;
+
+    /// Lists every object whose key begins with `prefix`, in key order. Objects being written are not listed.
+    fn list(&self, prefix: &str) -> Result<Vec<StoredObject>, StorageError>;
+
+    /// Removes an object; one that is not there is no error.
+    fn delete(&self, key: &str) -> Result<(), StorageError>;
+
+    /// Removes what broken-off streamed writes under `key` left behind, and nothing else.
+    fn sweep(&self, key: &str) -> Result<(), StorageError>;
+
+    /// Takes an exclusive lock, or says who holds it. The lock ends with the guard or with the process, whatever kills it.
+    /// `holder` is stored beside it for others to read (see [`Storage::lock_holder`]) and stays there after a crash.
+    fn try_lock(&self, key: &str, holder: &[u8]) -> Result<LockAttempt, StorageError>;
+
+    /// Reads what the present holder wrote, and whether one is alive. Never blocks.
+    fn lock_holder(&self, key: &str) -> Result<LockHolder, StorageError>;
+}
+
+/// A streamed write in progress. Dropped without a commit, it leaves nothing behind.
+pub trait PutStream: Write + Send {
+    /// Makes the object durable and visible.
+    ///
+    /// # Errors
+    /// `StorageExists` when an object appeared under the key meanwhile; `StorageIo` with the cause (disk full, …).
+    fn commit(self: Box<Self>) -> Result<(), StorageError>;
+}
+
+/// Ranged reads of one object.
+pub trait ObjectReader: Send + Sync {
+    /// Returns the object's size in bytes.
+    fn size_bytes(&self) -> u64;
+    /// Fills `buffer` from `offset`.
+    ///
+    /// # Errors
+    /// `StorageShort` when the object ends before the buffer is full.
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError>;
+}
+
+/// The outcome of [`Storage::try_lock`].
+pub enum LockAttempt {
+    /// Ours. `left_by_dead_holder` is what a holder that died while holding it had written.
+    Acquired { guard: Box<dyn LockGuard>, left_by_dead_holder: Option<Vec<u8>> },
+    /// Another live process has it.
+    Held { holder: Vec<u8> },
+}
+
+/// Keeps a lock. Dropping it releases the lock; so does the end of the process.
+pub trait LockGuard: Send {
+    /// Replaces what is stored about the holder.
+    fn update_holder(&mut self, holder: &[u8]) -> Result<(), StorageError>;
+    /// Releases the lock and clears the holder, so that the next one finds nothing to sweep up.
+    fn release(self: Box<Self>) -> Result<(), StorageError>;
+}
+
+/// What a reader sees of a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockHolder {
+    Nobody,
+    Alive(Vec<u8>),
+    /// The holder died without releasing it.
+    Dead(Vec<u8>),
+}
