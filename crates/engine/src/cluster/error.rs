@@ -27,6 +27,8 @@ pub enum ClusterError {
     ClusterStart { directory: String, detail: String },
     #[error("the operating system's user {user} does not exist")]
     ClusterNoUser { user: String },
+    #[error("only root may run a server as {user}; we are {current}")]
+    ClusterOtherUser { user: String, current: String },
     #[error("PostgreSQL refuses to run as root: name another user")]
     ClusterRoot {},
 }
