@@ -10,7 +10,6 @@ use crate::cluster::{BackupSession, BackupStart, ClusterInfo, Connection, Connec
 use crate::pipeline::{BufferPool, Flow, RateLimit, run_ordered};
 use crate::reader::{PageChecker, ReaderChoice, Source, SourceReader, Walk, WalkNotes, choose_source};
 use crate::{Cancel, Error, Phase, Progress};
-use pgformat::backup_manifest::ManifestWalRange;
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
 use std::io::Read;
 use std::path::PathBuf;
