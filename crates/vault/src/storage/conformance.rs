@@ -208,14 +208,16 @@ fn ranged_reads_are_exact(storage: &Arc<dyn Storage>) {
         object.read_exact_at(offset as u64, &mut buffer).unwrap();
         assert!(buffer == content[offset..offset + length], "{length} bytes at {offset} differ");
     }
-    for (offset, length) in [(0, 100_001), (99_999, 2), (100_000, 1), (u64::MAX, 1), (u64::MAX - 5, 100), (1 << 40, 1)] {
+    for (offset, length) in [(0, 100_001), (99_999, 2), (100_000, 1), (u64::MAX, 1), (u64::MAX - 5, 100), (1 << 40, 1)]
+    {
         let short = object.read_exact_at(offset, &mut vec![0; length]).unwrap_err();
         assert!(matches!(short, StorageError::StorageShort { size_bytes: 100_000, .. }), "{short:?}");
     }
 }
 
 fn listings_are_sorted_and_cut_by_prefix(storage: &Arc<dyn Storage>) {
-    let all = ["a", "a.b", "ac/b/c", "ab/c", "full/1.backup", "full/1.json", "full/10.json", "full/2/x", "fuller/1", "z"];
+    let all =
+        ["a", "a.b", "ac/b/c", "ab/c", "full/1.backup", "full/1.json", "full/10.json", "full/2/x", "fuller/1", "z"];
     for key in all.iter().rev() {
         storage.put(key, key.as_bytes()).unwrap();
     }
@@ -254,7 +256,8 @@ fn hostile_keys_are_refused(storage: &Arc<dyn Storage>) {
     fn refused<T>(what: &str, key: &str, result: Result<T, StorageError>) {
         assert!(matches!(result, Err(StorageError::StorageKey { .. })), "{what} took {key:?}");
     }
-    for key in ["", "/", "/etc/passwd", "..", "../x", "a/../../x", "a/..", "./a", "a//b", "a/", "a\\b", "C:\\x", "a\0b"] {
+    for key in ["", "/", "/etc/passwd", "..", "../x", "a/../../x", "a/..", "./a", "a//b", "a/", "a\\b", "C:\\x", "a\0b"]
+    {
         refused("put_stream", key, storage.put_stream(key));
         refused("put", key, storage.put(key, b""));
         refused("put_if_absent", key, storage.put_if_absent(key, b""));
@@ -300,7 +303,9 @@ fn a_lock_is_held_by_one(storage: &Arc<dyn Storage>) {
     assert_eq!(asked.into_inner(), 0, "the text was asked for without the lock");
     guard.update_holder(b"first, later").unwrap();
     assert_eq!(storage.lock_holder("lock").unwrap(), LockHolder::Alive(b"first, later".to_vec()));
-    assert!(matches!(storage.try_lock("lock", &|_| vec![]).unwrap(), LockAttempt::Held { holder } if holder == b"first, later"));
+    assert!(
+        matches!(storage.try_lock("lock", &|_| vec![]).unwrap(), LockAttempt::Held { holder } if holder == b"first, later")
+    );
 }
 
 fn a_released_lock_leaves_no_holder(storage: &Arc<dyn Storage>) {

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn takes_the_keys_of_a_repository() {
-        for key in ["cadena.json", "full/full_20261124_000000.backup", "wal/00000001/000000010000000000000007.zst.age"] {
+        for key in ["cadena.json", "full/full_20261124_000000.backup", "wal/00000001/000000010000000000000007.zst.age"]
+        {
             assert_eq!(key_parts(key).unwrap().join("/"), key);
         }
     }
@@ -97,8 +98,25 @@ mod tests {
         let long = "x".repeat(201);
         let deep = "abcdefghi/".repeat(110) + "x";
         for key in [
-            "", "/", "/etc/passwd", "..", "../x", "full/../../x", "full/..", ".", "./x", "full//x", "full/", "a\\b", "C:x",
-            "a\0b", "a\nb", ".x.0123456789abcdef.cadena-partial", "full/.lock.cadena-lock", ".lock.cadena-holder", &long,
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "../x",
+            "full/../../x",
+            "full/..",
+            ".",
+            "./x",
+            "full//x",
+            "full/",
+            "a\\b",
+            "C:x",
+            "a\0b",
+            "a\nb",
+            ".x.0123456789abcdef.cadena-partial",
+            "full/.lock.cadena-lock",
+            ".lock.cadena-holder",
+            &long,
             &deep,
         ] {
             assert!(matches!(key_parts(key), Err(StorageError::StorageKey { .. })), "{key:?} was taken");
