@@ -16,6 +16,7 @@ mod target;
 
 pub use apply::{RestoreOutcome, apply};
 pub use error::RestoreError;
+pub(crate) use files::{Layout, survey};
 pub use note::RestoreNote;
 pub use plan::{RestorePlan, RestoreRequest, RestoreSelector, TablespaceTarget, plan};
 pub use start::{StartRequest, StartedServer, start};

@@ -21,6 +21,7 @@ pub enum RestoreSelector {
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct RestoreRequest {
+    /// Which backup.
     pub selector: RestoreSelector,
     /// The new data directory; absolute. `None` for a preview.
     pub target: Option<PathBuf>,
@@ -28,6 +29,7 @@ pub struct RestoreRequest {
     pub tablespaces: Vec<(String, PathBuf)>,
     /// The user who is to own the files; see [`ServerOwner::choose`].
     pub owner: Option<String>,
+    /// How many workers write, at least 1; each takes up to 16 MiB of memory.
     pub jobs: usize,
 }
 
@@ -36,9 +38,11 @@ pub struct RestoreRequest {
 pub struct RestorePlan {
     /// Base first.
     pub backups: Vec<BackupRecord>,
+    /// The data directory; `None` for a preview.
     pub target: Option<PathBuf>,
     /// Every tablespace with a directory of its own; those inside the data directory move with it.
     pub tablespaces: Vec<TablespaceTarget>,
+    /// Files in the archive.
     pub files: u64,
     /// What will be written.
     pub plain_bytes: u64,
@@ -50,8 +54,10 @@ pub struct RestorePlan {
     pub remains: Vec<PathBuf>,
     /// The name of the user who will own the files.
     pub owner_name: Option<String>,
+    /// The user who will own the files; `None` for a preview.
     #[serde(skip)]
     pub owner: Option<ServerOwner>,
+    /// How many workers will write.
     pub jobs: usize,
     #[serde(skip)]
     pub(super) survey: Box<Survey>,
@@ -60,9 +66,13 @@ pub struct RestorePlan {
 /// Where a tablespace goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TablespaceTarget {
+    /// The name of its link in pg_tblspc.
     pub oid: u32,
+    /// Its name in the database.
     pub name: String,
+    /// Its directory when the backup was taken.
     pub old_location: String,
+    /// Its directory after the restore.
     pub new_location: PathBuf,
 }
 

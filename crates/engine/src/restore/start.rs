@@ -10,11 +10,15 @@ use std::time::{Duration, Instant};
 /// How a restored cluster is to be started.
 #[derive(Debug, Clone)]
 pub struct StartRequest {
+    /// The restored data directory; absolute.
     pub data_directory: PathBuf,
+    /// The port it is to listen on.
     pub port: u16,
     /// `None`: where the configuration says, or /tmp when its user can't write there.
     pub socket_folder: Option<PathBuf>,
+    /// The user who runs it; see [`ServerOwner::choose`].
     pub owner: Option<String>,
+    /// Where PostgreSQL's programs may be.
     pub search: BinarySearch,
     /// How long it may take until it accepts writes, recovery included.
     pub wait: Duration,
@@ -23,7 +27,9 @@ pub struct StartRequest {
 /// A restored cluster that accepts connections.
 #[derive(Debug, Clone)]
 pub struct StartedServer {
+    /// The server; it stays up when this is dropped.
     pub server: LocalServer,
+    /// Wall time, recovery included.
     pub seconds: f64,
 }
 

@@ -8,7 +8,9 @@ mod tree;
 mod write;
 
 pub(super) use durable::{sync_path, sync_roots};
-pub(super) use layout::{Layout, is_in_place};
-pub(super) use survey::{Survey, survey};
+pub(crate) use layout::Layout;
+pub(super) use layout::is_in_place;
+pub(super) use survey::Survey;
+pub(crate) use survey::survey;
 pub(super) use tree::{Tree, TreeWriter};
 pub(super) use write::write_members;

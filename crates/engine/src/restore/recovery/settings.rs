@@ -1,12 +1,12 @@
 //! What must a restored cluster be told? To recover to the end of its backup and go on as a new timeline; and its
 //! configuration, where the backup has none.
 
-use super::minimums::Minimums;
 use crate::restore::RestoreError;
 use crate::restore::RestoreNote;
 use crate::restore::error::write_error;
 use crate::restore::files::Survey;
 use crate::restore::files::{Tree, TreeWriter};
+use pgformat::control_file::ControlFile;
 use std::fs::File;
 use std::io::Write;
 
@@ -79,8 +79,8 @@ pub(crate) fn write_recovery(tree: &Tree, survey: &Survey, backup: &str) -> Resu
 /// Writes the configuration files that the backup lacks: a server does not start without them.
 ///
 /// # Errors
-/// `RestoreWrite`, `RestoreDiskFull`; `FormatDamaged` when pg_control does not tell the settings.
-pub(crate) fn write_missing_config(tree: &Tree, survey: &Survey) -> Result<Vec<RestoreNote>, crate::Error> {
+/// `RestoreWrite`, `RestoreDiskFull`.
+pub(crate) fn write_missing_config(tree: &Tree, survey: &Survey) -> Result<Vec<RestoreNote>, RestoreError> {
     let mut writer = TreeWriter::new(tree);
     let mut notes = Vec::new();
     let mut write = |present: bool, file: &str, content: &str| -> Result<(), RestoreError> {
@@ -90,16 +90,14 @@ pub(crate) fn write_missing_config(tree: &Tree, survey: &Survey) -> Result<Vec<R
         }
         Ok(())
     };
-    if !survey.has_postgresql_conf {
-        let minimums = Minimums::from_control_file(&survey.control_bytes)?;
-        write(false, "postgresql.conf", &minimal_postgresql_conf(&minimums))?;
-    }
+    write(survey.has_postgresql_conf, "postgresql.conf", &minimal_postgresql_conf(&survey.control))?;
     write(survey.has_hba_conf, "pg_hba.conf", MINIMAL_HBA_CONF)?;
     write(survey.has_ident_conf, "pg_ident.conf", MINIMAL_IDENT_CONF)?;
     Ok(notes)
 }
 
-fn minimal_postgresql_conf(minimums: &Minimums) -> String {
+/// Hot standby refuses to begin with settings below the source's (upstream `CheckRequiredParameterValues`).
+fn minimal_postgresql_conf(control: &ControlFile) -> String {
     format!(
         "# Written by cadena: the backup holds no postgresql.conf (the source kept it elsewhere, as Debian does in /etc).\n\
          # Put the cluster's own settings here. Recovery needs at least the following, which are the source's.\n\
@@ -109,11 +107,11 @@ fn minimal_postgresql_conf(minimums: &Minimums) -> String {
          max_wal_senders = {}\n\
          max_prepared_transactions = {}\n\
          max_locks_per_transaction = {}\n",
-        minimums.max_connections,
-        minimums.max_worker_processes,
-        minimums.max_wal_senders,
-        minimums.max_prepared_transactions,
-        minimums.max_locks_per_transaction,
+        control.max_connections,
+        control.max_worker_processes,
+        control.max_wal_senders,
+        control.max_prepared_transactions,
+        control.max_locks_per_transaction,
     )
 }
 
@@ -160,19 +158,5 @@ mod tests {
         }
         assert!(settings.contains("\nrecovery_target_action = 'promote'\n"));
         assert!(settings.lines().all(|line| line.is_empty() || line.starts_with('#') || line.contains(" = '")));
-    }
-
-    #[test]
-    fn a_minimal_configuration_has_the_source_s_limits() {
-        let minimums = Minimums {
-            max_connections: 321,
-            max_worker_processes: 9,
-            max_wal_senders: 11,
-            max_prepared_transactions: 5,
-            max_locks_per_transaction: 77,
-        };
-        let conf = minimal_postgresql_conf(&minimums);
-        assert!(conf.contains("\nmax_connections = 321\n") && conf.contains("\nmax_locks_per_transaction = 77\n"));
-        assert!(conf.contains("\nlisten_addresses = 'localhost'\n"));
     }
 }

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 pub struct FilesystemNeed {
     /// The first of the targets on it.
     pub directory: PathBuf,
+    /// The files in whole blocks, and room for the end of recovery.
     pub needed_bytes: u64,
     /// What an ordinary user may still take, and what an interrupted restore's remains will give back.
     pub free_bytes: u64,
+    /// Files and directories.
     pub needed_inodes: u64,
     /// `None` where the file system has no fixed number of them.
     pub free_inodes: Option<u64>,
