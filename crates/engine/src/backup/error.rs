@@ -10,4 +10,7 @@ pub enum BackupError {
     BackupControlFile { detail: String },
     #[error("option {option} has value {value}: {reason}")]
     BackupOption { option: &'static str, value: String, reason: String },
+    /// The manifest grows in a temporary file.
+    #[error("the temporary file in {folder} failed: {cause}")]
+    BackupSpool { folder: String, cause: String },
 }
