@@ -51,11 +51,6 @@ impl Failure {
         &self.english
     }
 
-    /// Tells whether the operation ended because it was asked to.
-    pub fn is_cancelled(&self) -> bool {
-        self.key == "cancelled"
-    }
-
     /// Returns the exit code.
     pub fn exit_status(&self) -> ExitStatus {
         ExitStatus::for_key(&self.key)

@@ -11,6 +11,8 @@ pub use commands::{
     PreviewOptions, RestoreOptions, SelectorOptions, ValidateOptions,
 };
 pub use help::localized_command;
+#[cfg(test)]
+pub use help::needed_keys;
 pub use prescan::Prescan;
 pub use usage::{UsageError, usage_failure};
 pub use values::{CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_rate};

@@ -75,7 +75,9 @@ fn selector(options: &SelectorOptions) -> RestoreSelector {
 /// Tells of what a completed backup's record warns of, on standard error. Returns whether there was anything.
 fn remark_warnings(session: &Session, record: &BackupRecord) -> bool {
     let (locale, screen) = (&session.locale, session.screen);
-    for warning in record.warnings.iter().filter(|_| !screen.json) {
+    // The damaged pages have lines of their own below.
+    let others = record.warnings.iter().filter(|warning| warning["key"] != "warning-corrupt-pages");
+    for warning in others.filter(|_| !screen.json) {
         let message = described(warning, locale, session.zone());
         screen.remark(&locale.say_with("warning-line", &[("message", message.into())]));
     }

@@ -108,6 +108,13 @@ impl Locale {
             },
             Value::String(text) => text.clone().into(),
             Value::Null => "-".into(),
+            // An error within an error: its own sentence.
+            Value::Object(inner) => match inner.get("key").and_then(Value::as_str) {
+                Some(key) => {
+                    self.try_described(&format!("error-{key}"), inner, zone).unwrap_or_else(|| value.to_string()).into()
+                }
+                None => value.to_string().into(),
+            },
             other => other.to_string().into(),
         }
     }

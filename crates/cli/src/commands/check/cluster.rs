@@ -2,18 +2,17 @@
 
 use super::item::{CheckState, Checklist};
 use crate::failure::Failure;
-use cadena::cluster::ClusterInfo;
-use cadena::pgformat::control_file::{CONTROL_FILE_PATH, ControlFile, WalLevel};
-use cadena::reader::ReaderChoice;
-use std::path::Path;
+use cadena::cluster::{ClusterInfo, Connection};
+use cadena::pgformat::control_file::WalLevel;
+use cadena::reader::{ReadError, ReaderChoice, choose_source};
 
 /// Checks everything that the probe tells.
-pub fn check(list: &mut Checklist<'_>, cluster: &ClusterInfo) {
+pub fn check(list: &mut Checklist<'_>, connection: &mut Connection, cluster: &ClusterInfo) {
     wal_level(list, cluster);
     privileges(list, cluster);
     slots(list, cluster);
     data_checksums(list, cluster);
-    reader(list, cluster);
+    reader(list, connection, cluster);
     external_files(list, cluster);
     binaries(list, cluster);
 }
@@ -53,47 +52,30 @@ fn data_checksums(list: &mut Checklist<'_>, cluster: &ClusterInfo) {
     }
 }
 
-/// Says which source `--reader auto` would choose, and whether the configured one works.
-fn reader(list: &mut Checklist<'_>, cluster: &ClusterInfo) {
-    let directory = || ("directory", cluster.data_directory.as_str().into());
-    let choice = list.session().settings.reader;
-    match (choice, local_obstacle(cluster)) {
-        (ReaderChoice::Sql, _) => list.add(CheckState::Ok, "check-reader-sql", &[]),
-        (_, None) => list.add(CheckState::Ok, "check-reader-local", &[directory()]),
-        (ReaderChoice::Auto, Some(reason)) => {
+/// Says which source a backup would read from, and whether a demanded local one works.
+fn reader(list: &mut Checklist<'_>, connection: &mut Connection, cluster: &ClusterInfo) {
+    let settings = &list.session().settings;
+    if settings.reader == ReaderChoice::Sql {
+        return list.add(CheckState::Ok, "check-reader-sql", &[]);
+    }
+    let obstacle = choose_source(&settings.connection, connection, cluster, ReaderChoice::Local).err();
+    match (settings.reader, obstacle) {
+        (_, None) => {
+            let directory = cluster.data_directory.as_str().into();
+            list.add(CheckState::Ok, "check-reader-local", &[("directory", directory)]);
+        }
+        (ReaderChoice::Auto, Some(ReadError::ReadNotLocal { reason, .. })) => {
             list.add(CheckState::Ok, "check-reader-auto-sql", &[("reason", reason.into())]);
         }
-        (ReaderChoice::Local, Some(reason)) => {
-            list.add(CheckState::Fail, "check-reader-not-local", &[directory(), ("reason", reason.into())]);
-        }
+        (_, Some(error)) => list.add_failure(CheckState::Fail, "check-reader-local", &error.into()),
     }
 }
 
-/// Says why the data directory can't be read here, if it can't.
-fn local_obstacle(cluster: &ClusterInfo) -> Option<String> {
-    if !cluster.is_local {
-        return Some("remote".to_owned());
-    }
-    if cluster.data_directory.is_empty() {
-        return Some("data_directory".to_owned());
-    }
-    match std::fs::read(Path::new(&cluster.data_directory).join(CONTROL_FILE_PATH)) {
-        Err(error) => Some(error.to_string()),
-        Ok(bytes) => match ControlFile::parse(&bytes) {
-            Err(error) => Some(error.to_string()),
-            Ok(control) if control.system_identifier != cluster.system_identifier => {
-                Some(control.system_identifier.to_string())
-            }
-            Ok(_) => None,
-        },
-    }
-}
-
-/// Debian keeps the configuration outside the data directory; a base backup does not hold it.
+/// Debian keeps the configuration outside the data directory. A backup holds a copy; a restore does not put it back in place.
 fn external_files(list: &mut Checklist<'_>, cluster: &ClusterInfo) {
     if !cluster.external_config_files.is_empty() {
         let paths: Vec<&str> = cluster.external_config_files.iter().map(|file| file.path.as_str()).collect();
-        list.add(CheckState::Warn, "check-external-files", &[("files", paths.join(", ").into())]);
+        list.add(CheckState::Ok, "check-external-files", &[("files", paths.join(", ").into())]);
     }
 }
 

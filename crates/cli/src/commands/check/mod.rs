@@ -22,10 +22,11 @@ struct CheckReport {
 pub fn run(session: &Session) -> Outcome {
     let mut list = Checklist::new(session);
     configuration(&mut list);
-    let cluster = connection(&mut list);
-    if let Some(cluster) = &cluster {
-        cluster::check(&mut list, cluster);
-    }
+    let server = connection(&mut list);
+    let cluster = server.map(|(mut connection, cluster)| {
+        cluster::check(&mut list, &mut connection, &cluster);
+        cluster
+    });
     repository::check(&mut list, cluster.as_ref());
     let checks = list.into_items();
     let state = checks.iter().map(|item| item.state).max().unwrap_or(CheckState::Ok);
@@ -42,17 +43,18 @@ fn configuration(list: &mut Checklist<'_>) {
 }
 
 /// Connects and probes; what goes wrong becomes a failed check.
-fn connection(list: &mut Checklist<'_>) -> Option<ClusterInfo> {
-    let attempt = || -> Result<(String, ClusterInfo), Failure> {
+fn connection(list: &mut Checklist<'_>) -> Option<(Connection, ClusterInfo)> {
+    let attempt = || -> Result<(Connection, ClusterInfo), Failure> {
         let mut connection = Connection::connect(&list.session().settings.connection)?;
         let cluster = probe(&mut connection)?;
-        Ok((connection.target(), cluster))
+        Ok((connection, cluster))
     };
     match attempt() {
-        Ok((target, cluster)) => {
+        Ok((connection, cluster)) => {
             let version = cluster.server_version.clone();
-            list.add(CheckState::Ok, "check-connection", &[("target", target.into()), ("version", version.into())]);
-            Some(cluster)
+            let values = [("target", connection.target().into()), ("version", version.into())];
+            list.add(CheckState::Ok, "check-connection", &values);
+            Some((connection, cluster))
         }
         Err(failure) => {
             list.add_failure(CheckState::Fail, "check-connection", &failure);
@@ -73,7 +75,7 @@ fn text(session: &Session, report: &CheckReport) -> String {
     let mut text = String::new();
     for item in &report.checks {
         text.push_str(&format!("{:width$}  {}\n", label(item.state), item.message));
-        for remedy in &item.remedy {
+        if let Some(remedy) = &item.remedy {
             text.push_str(&format!("{:width$}  -> {remedy}\n", ""));
         }
     }
