@@ -10,7 +10,6 @@ use crate::cluster::{BackupSession, BackupStart, ClusterInfo, Connection, Connec
 use crate::pipeline::{BufferPool, Flow, RateLimit, run_ordered};
 use crate::reader::{PageChecker, ReaderChoice, Source, SourceReader, Walk, WalkNotes, choose_source};
 use crate::{Cancel, Error, Phase, Progress};
-use pgformat::backup_manifest::ManifestWalRange;
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
 use std::io::Read;
 use std::path::PathBuf;
@@ -149,8 +148,8 @@ impl Run<'_> {
         let range = WalRange {
             start_lsn: stop.label.start_lsn,
             stop_lsn: stop.stop_lsn,
-            start_timeline: stop.label.start_timeline,
-            stop_timeline: stop.timeline,
+            start_timeline: stop.timeline,
+            stop_timeline: stop.stop_timeline,
             segment_size: self.info.wal_segment_size,
         };
         let wal = WalProducer::new(&stop, range, self.info.version, copy.frame_bytes, copy.defaults);
@@ -243,11 +242,8 @@ impl<'a> Copy<'a> {
 
     /// PostgreSQL's manifest of all that came before, and the end of the tar stream.
     fn manifest(&self, range: WalRange, sealer: &mut Sealer) -> Result<(), Error> {
-        let manifest_range = ManifestWalRange {
-            timeline: range.stop_timeline,
-            start_lsn: range.start_lsn,
-            end_lsn: range.stop_lsn,
-        };
+        let manifest_range =
+            ManifestWalRange { timeline: range.stop_timeline, start_lsn: range.start_lsn, end_lsn: range.stop_lsn };
         let (mut spool, size_bytes) = sealer.finish_manifest(manifest_range)?;
         let member = Arc::new(LargeMember {
             path: b"backup_manifest".to_vec(),
@@ -322,7 +318,8 @@ fn read_control_file(reader: &mut dyn SourceReader, cancel: &Cancel) -> Result<V
 }
 
 fn check_options(options: &BackupOptions) -> Result<(), BackupError> {
-    let bad = |option, value: String, reason: &str| Err(BackupError::BackupOption { option, value, reason: reason.into() });
+    let bad =
+        |option, value: String, reason: &str| Err(BackupError::BackupOption { option, value, reason: reason.into() });
     if !(1..=MOST_JOBS).contains(&options.jobs) {
         return bad("jobs", options.jobs.to_string(), "1 to 64");
     }

@@ -65,8 +65,8 @@ impl Sealer {
     }
 
     /// Ends the manifest and returns its bytes as a file to read from its beginning, with its length.
-    pub fn finish_manifest(&mut self, range: ManifestWalRange) -> Result<(Box<dyn Read + Send>, u64), Error> {
-        self.manifest.finish(range)
+    pub fn finish_manifest(&mut self, ranges: &[ManifestWalRange]) -> Result<(Box<dyn Read + Send>, u64), Error> {
+        self.manifest.finish(ranges)
     }
 
     /// Writes the archive's index and seek table.
@@ -149,9 +149,9 @@ impl ManifestSpool {
         self.flush_line()
     }
 
-    fn finish(&mut self, range: ManifestWalRange) -> Result<(Box<dyn Read + Send>, u64), Error> {
+    fn finish(&mut self, ranges: &[ManifestWalRange]) -> Result<(Box<dyn Read + Send>, u64), Error> {
         if let Some(writer) = self.writer.take() {
-            writer.finish(&[range], &mut self.line);
+            writer.finish(ranges, &mut self.line);
             self.flush_line()?;
         }
         let wrap = |error: std::io::Error| spool_error(&self.folder, &error);

@@ -3,7 +3,10 @@ use super::produce::RunCutter;
 use super::work::{ReadyMember, Work};
 use crate::Error;
 use crate::cluster::BackupStop;
-use crate::reader::{EntryKind, SourceFile, SourceReader};
+use crate::reader::{EntryKind, FileContent, SourceFile, SourceReader};
+use pgformat::backup_manifest::ManifestWalRange;
+use pgformat::timeline_history::{HistoryEntry, parse_history};
+use pgformat::wal_segment::history_file_name;
 use pgformat::{Lsn, MajorVersion, TimelineId, WalSegment, WalSegmentSize};
 use std::collections::VecDeque;
 use vault::archive::MemberKind;
@@ -17,6 +20,52 @@ pub(super) struct WalRange {
     pub stop_timeline: TimelineId,
     pub segment_size: WalSegmentSize,
 }
+
+impl WalRange {
+    /// Returns the ranges for PostgreSQL's manifest, the newest timeline first (as `backup_manifest.c` has them): one, unless
+    /// the standby that was read followed a switch of timelines meanwhile.
+    ///
+    /// # Errors
+    /// `BackupTimelineHistory` when the history of the stop's timeline does not tell where the start's was left.
+    pub fn manifest_ranges(&self, reader: &mut dyn SourceReader) -> Result<Vec<ManifestWalRange>, Error> {
+        let mut ranges = Vec::new();
+        let mut end_lsn = self.stop_lsn;
+        let mut timeline = self.stop_timeline;
+        if self.start_timeline != self.stop_timeline {
+            for ancestor in read_history(self.stop_timeline, reader)?.into_iter().rev() {
+                let start_lsn = ancestor.switch_lsn.max(self.start_lsn);
+                if start_lsn < end_lsn {
+                    ranges.push(ManifestWalRange { timeline, start_lsn, end_lsn });
+                    end_lsn = start_lsn;
+                }
+                timeline = ancestor.timeline;
+                if timeline <= self.start_timeline {
+                    break;
+                }
+            }
+            if timeline != self.start_timeline {
+                let (start, stop) = (self.start_timeline.0, self.stop_timeline.0);
+                return Err(BackupError::BackupTimelineHistory { start, stop }.into());
+            }
+        }
+        ranges.push(ManifestWalRange { timeline, start_lsn: self.start_lsn, end_lsn });
+        Ok(ranges)
+    }
+}
+
+fn read_history(timeline: TimelineId, reader: &mut dyn SourceReader) -> Result<Vec<HistoryEntry>, Error> {
+    let path = format!("pg_wal/{}", history_file_name(timeline));
+    let mut text = String::new();
+    let mut each = |_, found: Option<FileContent<'_>>| {
+        text = String::from_utf8_lossy(found.map_or(b"".as_slice(), |found| found.bytes)).into_owned();
+        Ok(())
+    };
+    reader.read_files(&[path.as_bytes()], HISTORY_LIMIT_BYTES, &mut each)?;
+    Ok(parse_history(&text)?)
+}
+
+/// A history has one line a promotion.
+const HISTORY_LIMIT_BYTES: usize = 1024 * 1024;
 
 /// Makes the members that come after the data files: backup_label, and under `pg_wal/` the segments from start to stop LSN,
 /// the timelines' history files, and a `.done` mark for each segment, so that a server started from the extracted archive

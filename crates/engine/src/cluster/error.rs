@@ -116,6 +116,14 @@ pub enum ClusterError {
         /// The name asked for.
         user: String,
     },
+    /// Nobody but root may become another user.
+    #[error("only root may run a server as {user}; we are {current}")]
+    ClusterOtherUser {
+        /// Who was to run it.
+        user: String,
+        /// Who we are.
+        current: String,
+    },
     /// PostgreSQL's programs do not run as root.
     #[error("PostgreSQL refuses to run as root: name another user")]
     ClusterRoot {},

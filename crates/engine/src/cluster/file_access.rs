@@ -41,6 +41,11 @@ const STAT: &str = "SELECT s.isdir, s.size, extract(epoch FROM s.modification)::
 const READ: &str = "SELECT pg_read_binary_file(r.path, r.start, r.length, true) \
     FROM unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS r(path, start, length, n) ORDER BY r.n";
 
+/// A file's beginning and its time of change in one row, so that many small files cost one round trip.
+const READ_BEGINNINGS: &str = "SELECT pg_read_binary_file(r.path, 0, $2::bigint, true), \
+    (SELECT extract(epoch FROM s.modification)::bigint FROM pg_stat_file(r.path, true) AS s) \
+    FROM unnest($1::text[]) WITH ORDINALITY AS r(path, n) ORDER BY r.n";
+
 /// Rows that the reader of ranges takes at a time: each is copied out before the next is read, so that one range is held twice
 /// and not all of them.
 const RANGES_AT_A_TIME: u16 = 1;
@@ -128,6 +133,46 @@ pub fn read_ranges(
     out.truncate(before);
     let path = ranges.get(found.len()).map_or("", |range| range.path);
     Err(explain(connection, outcome, path, &[READ_BINARY_FILE]))
+}
+
+/// Reads the first `limit_bytes` of each file in one statement and hands them to `each` in order, with the place in `paths`
+/// and the seconds since the Unix epoch of the last change; `None` for a file that is not there. The server and we hold one
+/// file in memory at a time.
+///
+/// # Errors
+/// Those of [`read_ranges`], and what `each` returns.
+pub fn read_beginnings<E: From<ClusterError>>(
+    connection: &mut Connection,
+    paths: &[&str],
+    limit_bytes: u64,
+    each: &mut dyn FnMut(usize, Option<(&[u8], i64)>) -> Result<(), E>,
+) -> Result<(), E> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    connection.use_raw_encoding()?;
+    let (array, limit) = (text_array(paths.iter().copied()), limit_bytes.to_string());
+    let parameters = [SqlParameter::Text(&array), SqlParameter::Text(&limit)];
+    let mut place = 0;
+    let mut of_caller = None;
+    let read =
+        connection.query_portions("read files", READ_BEGINNINGS, &parameters, true, RANGES_AT_A_TIME, &mut |row| {
+            let content = row.bytes(0).map(|bytes| Ok((bytes, row.binary_bigint(1)?.unwrap_or(0)))).transpose()?;
+            place += 1;
+            each(place - 1, content).map_err(|error| {
+                of_caller = Some(error);
+                ClusterError::ClusterCancelled {}
+            })
+        });
+    match (of_caller, read) {
+        (Some(error), _) => Err(error),
+        (None, Ok(())) if place == paths.len() => Ok(()),
+        (None, Ok(())) => Err(odd_answer("another number of rows than of files").into()),
+        (None, Err(error)) => {
+            let path = paths.get(place).copied().unwrap_or_default();
+            Err(explain(connection, error, path, &[READ_BINARY_FILE, STAT_FILE]).into())
+        }
+    }
 }
 
 /// Reads a whole small file; `None` when it is not there.

@@ -16,7 +16,7 @@ mod settings;
 pub use binaries::{BinarySearch, PostgresBinaries};
 pub use connection::{CancelHandle, Connection};
 pub use error::ClusterError;
-pub use file_access::{FileRange, FileStat, list_directory, read_file, read_ranges, stat_file};
+pub use file_access::{FileRange, FileStat, list_directory, read_beginnings, read_file, read_ranges, stat_file};
 pub use privileges::{PrivilegeFinding, required_grants};
 pub use probe::{ClusterInfo, ExternalConfigFile, Tablespace, probe};
 pub use query::{QueryResult, Row, SqlParameter, text_array};

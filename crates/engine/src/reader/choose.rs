@@ -1,5 +1,5 @@
 use super::{LocalSource, ReadError, Source, SqlSource};
-use crate::cluster::{ClusterInfo, Connection, ConnectionSettings, file_access};
+use crate::cluster::{self, ClusterError, ClusterInfo, Connection, ConnectionSettings};
 use pgformat::control_file::{CONTROL_FILE_PATH, ControlFile};
 use serde::Serialize;
 use std::path::Path;
@@ -66,11 +66,13 @@ fn why_not_local(connection: &mut Connection, info: &ClusterInfo) -> Result<Opti
         Ok(bytes) => bytes,
         Err(error) => return Ok(Some(format!("{LOCK_FILE}: {error}"))),
     };
-    let there = match file_access::read_file(connection, LOCK_FILE, 4096) {
+    let there = match cluster::read_file(connection, LOCK_FILE, 4096) {
         Ok(there) => there.unwrap_or_default(),
         // Without the right to read files over SQL the identity can't be proved.
-        Err(crate::cluster::ClusterError::ClusterSql { sqlstate, .. }) if sqlstate == INSUFFICIENT_PRIVILEGE => {
-            return Ok(Some("the role may not read postmaster.pid over SQL, which proves that it is this server's".into()));
+        Err(ClusterError::ClusterPrivilege { .. }) => {
+            return Ok(Some(
+                "the role may not read postmaster.pid over SQL, which proves that it is this server's".into(),
+            ));
         }
         Err(error) => return Err(error.into()),
     };
@@ -78,6 +80,3 @@ fn why_not_local(connection: &mut Connection, info: &ClusterInfo) -> Result<Opti
     let settled = |bytes: &[u8]| bytes.splitn(8, |byte| *byte == b'\n').take(7).map(<[u8]>::to_vec).collect::<Vec<_>>();
     Ok((settled(&here) != settled(&there)).then(|| "another server of the same cluster runs in it".to_owned()))
 }
-
-/// SQLSTATE of a missing privilege.
-const INSUFFICIENT_PRIVILEGE: &str = "42501";

@@ -1,6 +1,6 @@
 use super::error::display_path;
 use super::{DirectoryEntry, EntryKind, FileContent, ReadError, Source, SourceFile, SourceReader};
-use crate::cluster::{Connection, ConnectionSettings, file_access};
+use crate::cluster::{self, Connection, ConnectionSettings, FileRange};
 
 /// Reads the data directory through SQL, so that a login on the server is enough. Each reader has its own connection.
 #[derive(Clone)]
@@ -38,20 +38,18 @@ impl Source for SqlSource {
 
 impl SourceReader for SqlReader {
     fn list(&mut self, folder: &[u8]) -> Result<Option<Vec<DirectoryEntry>>, ReadError> {
-        let folder = if folder.is_empty() { "." } else { text(folder)? };
         let mut listed = Vec::new();
-        let exists = file_access::list_directory(&mut self.connection, folder, &mut |entry| {
-            let kind = if entry.is_directory { EntryKind::Folder } else { EntryKind::File };
-            let (name, size_bytes) = (entry.name.into(), entry.size_bytes);
-            listed.push(DirectoryEntry { name, kind, size_bytes, is_link: false });
+        cluster::list_directory(&mut self.connection, text(folder)?, &mut |name, stat| -> Result<(), ReadError> {
+            let kind = if stat.is_dir { EntryKind::Folder } else { EntryKind::File };
+            listed.push(DirectoryEntry { name: name.into(), kind, size_bytes: stat.size_bytes, is_link: false });
             Ok(())
         })?;
-        Ok(exists.then_some(listed))
+        Ok(Some(listed))
     }
 
     fn open(&mut self, path: &[u8]) -> Result<Option<SourceFile>, ReadError> {
-        let found = file_access::stat_file(&mut self.connection, text(path)?)?;
-        Ok(found.filter(|found| !found.is_directory).map(|found| SourceFile {
+        let found = cluster::stat_file(&mut self.connection, text(path)?)?;
+        Ok(found.filter(|found| !found.is_dir).map(|found| SourceFile {
             path: path.to_vec(),
             size_bytes: found.size_bytes,
             modified_seconds: found.modified_seconds,
@@ -61,13 +59,12 @@ impl SourceReader for SqlReader {
     }
 
     fn read_at(&mut self, file: &SourceFile, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        let range = (text(&file.path)?, offset, buffer.len() as u64);
+        let range = FileRange { path: text(&file.path)?, offset_bytes: offset, length_bytes: buffer.len() as u64 };
         self.buffer.clear();
-        let found = file_access::read_ranges(&mut self.connection, &[range], &mut self.buffer)?;
+        cluster::read_ranges(&mut self.connection, &[range], &mut self.buffer)?;
         // Gone: nothing is left of it, as of a file truncated to nothing.
-        let length = found.first().copied().flatten().unwrap_or(0).min(buffer.len());
-        buffer[..length].copy_from_slice(&self.buffer[..length]);
-        Ok(length)
+        buffer[..self.buffer.len()].copy_from_slice(&self.buffer);
+        Ok(self.buffer.len())
     }
 
     fn read_files(
@@ -76,31 +73,12 @@ impl SourceReader for SqlReader {
         limit_bytes: usize,
         each: &mut dyn FnMut(usize, Option<FileContent<'_>>) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let mut begin = 0;
-        while begin < paths.len() {
-            // Sizes are not known here: as many files as could fill a statement's reply even if all were at the limit.
-            // Small ones reply with less.
-            let count = ((16 * STATEMENT_BYTES) / limit_bytes.max(1) as u64).clamp(1, 256) as usize;
-            let batch = &paths[begin..(begin + count).min(paths.len())];
-            let mut ranges = Vec::with_capacity(batch.len());
-            for path in batch {
-                ranges.push((text(path)?, 0, limit_bytes as u64));
-            }
-            self.buffer.clear();
-            let stats = file_access::stat_files(&mut self.connection, &ranges)?;
-            let found = file_access::read_ranges(&mut self.connection, &ranges, &mut self.buffer)?;
-            let mut position = 0;
-            for (place, (length, modified)) in found.into_iter().zip(stats).enumerate() {
-                let content = length.map(|length| {
-                    let bytes = &self.buffer[position..position + length];
-                    position += length;
-                    FileContent { bytes, modified_seconds: modified.unwrap_or(0), mode: FILE_MODE }
-                });
-                each(begin + place, content)?;
-            }
-            begin += batch.len();
-        }
-        Ok(())
+        let paths = paths.iter().map(|path| text(path)).collect::<Result<Vec<_>, _>>()?;
+        cluster::read_beginnings(&mut self.connection, &paths, limit_bytes as u64, &mut |place, found| {
+            let content =
+                found.map(|(bytes, modified_seconds)| FileContent { bytes, modified_seconds, mode: FILE_MODE });
+            each(place, content)
+        })
     }
 
     fn read_size_bytes(&self, frame_bytes: usize) -> usize {
