@@ -8,11 +8,26 @@ use serde::Serialize;
 pub enum FormatError {
     /// A text form (LSN, timeline, file name, label line) that does not parse.
     #[error("{what} is not valid: {text:?}")]
-    FormatText { what: &'static str, text: String },
+    FormatText {
+        /// What the text should have been.
+        what: &'static str,
+        /// The text itself.
+        text: String,
+    },
     /// A binary structure that is too short, has a bad CRC, or holds an impossible value.
     #[error("{what} is damaged: {detail}")]
-    FormatDamaged { what: &'static str, detail: String },
+    FormatDamaged {
+        /// The structure's name.
+        what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A structure of a PostgreSQL version outside 14 to 18.
     #[error("{what} {found} is not supported (PostgreSQL 14 to 18 are)")]
-    FormatUnsupported { what: &'static str, found: String },
+    FormatUnsupported {
+        /// What the version is of.
+        what: &'static str,
+        /// The version that was found.
+        found: String,
+    },
 }

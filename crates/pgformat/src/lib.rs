@@ -11,6 +11,7 @@ pub mod exclusion;
 mod lsn;
 pub mod page;
 pub mod relation_file;
+pub mod timeline_history;
 mod version;
 pub mod wal_segment;
 

@@ -6,10 +6,15 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub enum MajorVersion {
+    /// PostgreSQL 14.
     V14 = 14,
+    /// PostgreSQL 15.
     V15 = 15,
+    /// PostgreSQL 16.
     V16 = 16,
+    /// PostgreSQL 17.
     V17 = 17,
+    /// PostgreSQL 18.
     V18 = 18,
 }
 

@@ -10,4 +10,10 @@ pub enum BackupError {
     BackupControlFile { detail: String },
     #[error("option {option} has value {value}: {reason}")]
     BackupOption { option: &'static str, value: String, reason: String },
+    /// The manifest grows in a temporary file.
+    #[error("the temporary file in {folder} failed: {cause}")]
+    BackupSpool { folder: String, cause: String },
+    /// A standby followed another timeline meanwhile, and its history file does not tell from where.
+    #[error("the history of timeline {stop} does not lead back to timeline {start}")]
+    BackupTimelineHistory { start: u32, stop: u32 },
 }

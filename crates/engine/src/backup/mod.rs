@@ -1,7 +1,16 @@
-//! How is a backup taken? Plan (probe, choose a reader), run (session, copy, WAL, manifest, seal), commit.
+//! How is a backup taken? `run` reads as the table of contents; `produce` cuts the cluster into work, `encode` turns work
+//! into finished frames on many threads, `seal` puts them in order into the archive and keeps the manifest.
 
+mod encode;
 mod error;
+mod external_config;
+mod plain_buffer;
+mod produce;
+mod record;
 mod run;
+mod seal;
+mod wal_members;
+mod work;
 
 pub use error::BackupError;
 pub use run::{BackupOptions, BackupOutcome, run_full};

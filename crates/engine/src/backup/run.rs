@@ -1,7 +1,30 @@
-use crate::cluster::ConnectionSettings;
-use crate::reader::ReaderChoice;
-use crate::{Cancel, Error, Progress};
-use vault::repository::{BackupRecord, Repository};
+use super::encode::{EncodeSettings, Encoder};
+use super::error::BackupError;
+use super::external_config::external_config_members;
+use super::produce::{FileProducer, run_bytes};
+use super::record;
+use super::seal::{Sealer, spool_error};
+use super::wal_members::{MemberDefaults, WalProducer, WalRange};
+use super::work::{FileRun, LargeMember, RunContent, Work};
+use crate::cluster::{BackupSession, BackupStart, ClusterInfo, Connection, ConnectionSettings, probe};
+use crate::pipeline::{BufferPool, Flow, RateLimit, run_ordered};
+use crate::reader::{PageChecker, ReaderChoice, Source, SourceReader, Walk, WalkNotes, choose_source};
+use crate::{Cancel, Error, Phase, Progress};
+use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use vault::archive::{END_OF_TAR_BYTES, SealedArchive, frame_size_for};
+use vault::repository::{BackupKind, BackupRecord, BackupSlot, Repository, RepositoryError};
+use vault::storage::PutStream;
+
+/// How often the session between start and stop is asked whether it still lives.
+const SESSION_CHECK: Duration = Duration::from_secs(10);
+/// How often a torn control file is read again.
+const CONTROL_FILE_ATTEMPTS: u32 = 20;
+/// The range of `jobs`.
+const MOST_JOBS: usize = 64;
 
 /// How a backup is to be taken.
 #[derive(Debug, Clone)]
@@ -20,6 +43,8 @@ pub struct BackupOptions {
     pub tool_version: String,
     /// The zone of the names' local time.
     pub time_zone: jiff::tz::TimeZone,
+    /// Where the manifest grows, in a file without a name.
+    pub temporary_folder: PathBuf,
 }
 
 /// A backup that is COMPLETADO. Warnings (corrupt pages, no slot, …) are in the record.
@@ -31,6 +56,10 @@ pub struct BackupOutcome {
 
 /// Takes a FULL backup and commits it.
 ///
+/// # Errors
+/// `BackupOption` for a value out of range; `RepositoryForeign` for another cluster's repository; `RepositoryBusy`; and
+/// those of the server, the files and the storage. Whatever ends it, no half-made archive stays behind, and once an id
+/// was taken a FALLIDO record tells what happened.
 /// # Cancellation
 /// Ends with `cancelled`; the partial archive is removed and a FALLIDO record left.
 pub fn run_full(
@@ -40,6 +69,276 @@ pub fn run_full(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<BackupOutcome, Error> {
-    let _ = (settings, repository, options, progress, cancel);
-    todo!()
+    let begin = Instant::now();
+    check_options(options)?;
+    let mut connection = Connection::connect(settings)?;
+    let info = probe(&mut connection)?;
+    check_same_cluster(repository, &info)?;
+    cancel.check()?;
+
+    let now = jiff::Zoned::new(jiff::Timestamp::now(), options.time_zone.clone());
+    let mut slot = repository.begin_backup(BackupKind::Full, &now)?;
+    let label = options.label.clone().unwrap_or_else(|| format!("cadena {}", slot.name().stem));
+    let mut record = record::opened(&slot, &info, options, &label, now.timestamp());
+
+    let run = Run { settings, options, info: &info, progress, cancel };
+    let outcome = run.take(connection, &mut slot, &mut record).and_then(|(sealed, archive)| {
+        progress.phase(Phase::Committing, None);
+        cancel.check()?;
+        Ok((sealed, archive))
+    });
+    match outcome {
+        Ok((sealed, archive)) => {
+            slot.commit(archive, &sealed, &record)?;
+            Ok(BackupOutcome { record, seconds: begin.elapsed().as_secs_f64() })
+        }
+        Err(error) => {
+            record::fail(&mut record, &error);
+            if let Err(second) = slot.fail(&record) {
+                // The first error is the one that the user must mend; this one only says that no record tells of it.
+                tracing::error!(error = %second, "the failed backup could not be recorded");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What one run works with.
+struct Run<'a> {
+    settings: &'a ConnectionSettings,
+    options: &'a BackupOptions,
+    info: &'a ClusterInfo,
+    progress: &'a dyn Progress,
+    cancel: &'a Cancel,
+}
+
+impl Run<'_> {
+    /// From the backup's start on the server to the sealed archive.
+    fn take(
+        &self,
+        mut connection: Connection,
+        slot: &mut BackupSlot,
+        record: &mut BackupRecord,
+    ) -> Result<(SealedArchive, Box<dyn PutStream>), Error> {
+        let source = choose_source(self.settings, &mut connection, self.info, self.options.reader)?;
+        drop(connection);
+        record.reader = source.name().to_owned();
+
+        self.progress.phase(Phase::Checkpoint, None);
+        let (mut session, start) = self.start_session(&record.label)?;
+        record.start_lsn = Some(start.start_lsn);
+
+        let buffers = BufferPool::new(2 * self.flow().window);
+        let out = slot.archive_stream()?;
+        let mut sealer = Sealer::new(
+            out,
+            self.info.version,
+            self.info.system_identifier,
+            buffers.clone(),
+            &self.options.temporary_folder,
+        )?;
+        let copy = Copy::new(self, source.as_ref(), buffers);
+
+        self.progress.phase(Phase::Copying, self.info.size_bytes);
+        let notes = copy.data_files(&mut session, &mut sealer, record)?;
+        copy.control_file(&mut sealer)?;
+        let stop = session.stop(&|| self.cancel.is_cancelled())?;
+
+        self.progress.phase(Phase::CollectingWal, None);
+        let range = WalRange {
+            start_lsn: stop.label.start_lsn,
+            stop_lsn: stop.stop_lsn,
+            start_timeline: stop.timeline,
+            stop_timeline: stop.stop_timeline,
+            segment_size: self.info.wal_segment_size,
+        };
+        let wal = WalProducer::new(&stop, range, self.info.version, copy.frame_bytes, copy.defaults);
+        copy.wal(wal, range, &mut sealer)?;
+        // The WAL is in the archive: the server may recycle it now.
+        drop(session);
+        record::enter_copied(record, &sealer);
+        record::warn(record, &start, notes);
+
+        copy.manifest(range, &mut sealer)?;
+        let (sealed, archive) = sealer.finish()?;
+        record::complete(record, &sealed, range);
+        Ok((sealed, archive))
+    }
+
+    fn start_session(&self, label: &str) -> Result<(BackupSession, BackupStart), Error> {
+        let cancelled = || self.cancel.is_cancelled();
+        let fast = self.options.fast_checkpoint;
+        Ok(BackupSession::start(self.settings, self.info, label, fast, &cancelled)?)
+    }
+
+    fn flow(&self) -> Flow {
+        // Four finished megabytes a worker may wait for their turn; that is also what bounds the memory.
+        Flow { jobs: self.options.jobs, window: 4 * self.options.jobs }
+    }
+}
+
+/// Copies the parts of a backup through the pipeline, one after the other.
+struct Copy<'a> {
+    run: &'a Run<'a>,
+    source: &'a dyn Source,
+    frame_bytes: usize,
+    defaults: MemberDefaults,
+    rate: RateLimit,
+    buffers: BufferPool,
+}
+
+impl<'a> Copy<'a> {
+    fn new(run: &'a Run<'a>, source: &'a dyn Source, buffers: BufferPool) -> Self {
+        let frame_bytes = frame_size_for(run.info.size_bytes.unwrap_or(0)) as usize;
+        let modified_seconds = jiff::Timestamp::now().as_second();
+        let defaults = MemberDefaults { file_mode: 0o600, folder_mode: 0o700, modified_seconds };
+        Copy { run, source, frame_bytes, defaults, rate: RateLimit::new(run.options.max_rate_bytes), buffers }
+    }
+
+    /// Everything but the control file, while the session is watched.
+    fn data_files(
+        &self,
+        session: &mut BackupSession,
+        sealer: &mut Sealer,
+        record: &mut BackupRecord,
+    ) -> Result<WalkNotes, Error> {
+        let mut reader = self.source.reader()?;
+        let (external, warnings) =
+            external_config_members(&self.run.info.external_config_files, reader.as_mut(), self.defaults);
+        record.warnings.extend(warnings);
+        let mut external = (!external.is_empty()).then_some(external);
+        let walk = Walk::new(self.run.info.version);
+        let mut files =
+            FileProducer::new(walk, self.frame_bytes, self.defaults.folder_mode, self.defaults.modified_seconds);
+        let mut checked = Instant::now();
+        let produce = || match external.take() {
+            Some(members) => Ok(Some(Work::Ready(members))),
+            None => files.next(reader.as_mut()),
+        };
+        self.through_workers(produce, sealer, &mut || {
+            if checked.elapsed() >= SESSION_CHECK {
+                session.check()?;
+                checked = Instant::now();
+            }
+            Ok(())
+        })?;
+        Ok(files.into_notes())
+    }
+
+    /// The control file, last of the cluster's own files: on a standby its minimum recovery point must cover all that was
+    /// copied before it. A read may see it half written; its CRC tells.
+    fn control_file(&self, sealer: &mut Sealer) -> Result<(), Error> {
+        let mut reader = self.source.reader()?;
+        let content = read_control_file(reader.as_mut(), self.run.cancel)?;
+        let mut member = Some(self.defaults.file(CONTROL_FILE_PATH, content));
+        let produce = || Ok(member.take().map(|member| Work::Ready(vec![member])));
+        self.through_workers(produce, sealer, &mut || Ok(()))
+    }
+
+    fn wal(&self, mut wal: WalProducer, range: WalRange, sealer: &mut Sealer) -> Result<(), Error> {
+        let mut reader = self.source.reader()?;
+        self.through_workers(|| wal.next(range, reader.as_mut()), sealer, &mut || Ok(()))
+    }
+
+    /// PostgreSQL's manifest of all that came before, and the end of the tar stream.
+    fn manifest(&self, range: WalRange, sealer: &mut Sealer) -> Result<(), Error> {
+        let ranges = range.manifest_ranges(self.source.reader()?.as_mut())?;
+        let (mut spool, size_bytes) = sealer.finish_manifest(&ranges)?;
+        let member = Arc::new(LargeMember {
+            path: b"backup_manifest".to_vec(),
+            mode: self.defaults.file_mode,
+            modified_seconds: self.defaults.modified_seconds,
+            size_bytes,
+        });
+        let mut offset = 0;
+        let mut end = Some(Work::Raw(vec![0; END_OF_TAR_BYTES]));
+        let produce = move || {
+            let length = (size_bytes - offset).min(run_bytes(self.frame_bytes)) as usize;
+            if length == 0 {
+                return Ok(end.take());
+            }
+            let mut bytes = vec![0; length];
+            spool.read_exact(&mut bytes).map_err(|error| spool_error(&self.run.options.temporary_folder, &error))?;
+            let run = FileRun { member: member.clone(), content: RunContent::Bytes(bytes), offset, length };
+            offset += length as u64;
+            Ok(Some(Work::Run(run)))
+        };
+        self.through_workers(produce, sealer, &mut || Ok(()))
+    }
+
+    fn through_workers(
+        &self,
+        produce: impl FnMut() -> Result<Option<Work>, Error> + Send,
+        sealer: &mut Sealer,
+        meanwhile: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let info = self.run.info;
+        let settings = EncodeSettings {
+            frame_bytes: self.frame_bytes,
+            compression_level: self.run.options.compression_level,
+            pages: PageChecker {
+                block_size_bytes: info.block_size_bytes as usize,
+                relation_segment_blocks: info.relation_segment_blocks,
+                checksums_enabled: info.data_checksums,
+            },
+            rate: &self.rate,
+            cancel: self.run.cancel,
+            buffers: self.buffers.clone(),
+        };
+        let make_worker = || {
+            let mut encoder = Encoder::new(&settings, self.source.reader()?)?;
+            Ok(move |work| encoder.encode(work))
+        };
+        run_ordered(self.run.flow(), self.run.cancel, produce, make_worker, |encoded| {
+            self.run.progress.advance(encoded.content_bytes);
+            sealer.take(encoded)?;
+            meanwhile()
+        })
+    }
+}
+
+fn read_control_file(reader: &mut dyn SourceReader, cancel: &Cancel) -> Result<Vec<u8>, Error> {
+    let mut detail = String::new();
+    for _ in 0..CONTROL_FILE_ATTEMPTS {
+        cancel.check()?;
+        let mut content = Vec::new();
+        let mut each = |_, found: Option<crate::reader::FileContent<'_>>| {
+            content = found.map(|found| found.bytes.to_vec()).unwrap_or_default();
+            Ok(())
+        };
+        reader.read_files(&[CONTROL_FILE_PATH.as_bytes()], CONTROL_FILE_SIZE, &mut each)?;
+        match ControlFile::parse(&content) {
+            Ok(_) => return Ok(content),
+            Err(error) => detail = error.to_string(),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err(BackupError::BackupControlFile { detail }.into())
+}
+
+fn check_options(options: &BackupOptions) -> Result<(), BackupError> {
+    let bad =
+        |option, value: String, reason: &str| Err(BackupError::BackupOption { option, value, reason: reason.into() });
+    if !(1..=MOST_JOBS).contains(&options.jobs) {
+        return bad("jobs", options.jobs.to_string(), "1 to 64");
+    }
+    if !(1..=19).contains(&options.compression_level) {
+        return bad("level", options.compression_level.to_string(), "1 to 19");
+    }
+    if options.max_rate_bytes == Some(0) {
+        return bad("max-rate", "0".to_owned(), "at least 1 byte a second");
+    }
+    Ok(())
+}
+
+fn check_same_cluster(repository: &Repository, info: &ClusterInfo) -> Result<(), RepositoryError> {
+    let description = repository.description();
+    if description.system_identifier == info.system_identifier {
+        return Ok(());
+    }
+    Err(RepositoryError::RepositoryForeign {
+        storage: repository.storage().describe(),
+        found: description.system_identifier.to_string(),
+        wanted: info.system_identifier.to_string(),
+    })
 }

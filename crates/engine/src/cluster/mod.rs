@@ -1,18 +1,25 @@
-//! How do we talk to a PostgreSQL cluster? libpq under a thin safe wrapper, a probe, the backup session, and the server's
-//! own programs. SQL text lives here and nowhere else in the engine.
+//! How do we talk to a PostgreSQL cluster? libpq under a thin safe wrapper, a probe, the backup session, the server's files
+//! over SQL, and the server's own programs. SQL text lives here and nowhere else in the engine.
 
 mod binaries;
 mod connection;
 mod error;
+mod file_access;
+mod libpq;
 mod privileges;
 mod probe;
+mod query;
 mod server;
 mod session;
+mod settings;
 
 pub use binaries::{BinarySearch, PostgresBinaries};
-pub use connection::{Connection, ConnectionSettings, QueryResult, SqlParameter};
+pub use connection::{CancelHandle, Connection};
 pub use error::ClusterError;
+pub use file_access::{FileRange, FileStat, list_directory, read_beginnings, read_file, read_ranges, stat_file};
 pub use privileges::{PrivilegeFinding, required_grants};
 pub use probe::{ClusterInfo, ExternalConfigFile, Tablespace, probe};
+pub use query::{QueryResult, Row, SqlParameter, text_array};
 pub use server::{LocalServer, ServerOwner, StartOptions};
 pub use session::{BackupSession, BackupStart, BackupStop};
+pub use settings::ConnectionSettings;

@@ -2,8 +2,14 @@
 
 mod cancel;
 mod error;
+mod ordered;
 mod progress;
+mod rate;
+mod recycle;
 
 pub use cancel::Cancel;
 pub use error::PipelineError;
+pub use ordered::{Flow, run_ordered};
 pub use progress::{Phase, Progress, SilentProgress};
+pub use rate::RateLimit;
+pub use recycle::BufferPool;

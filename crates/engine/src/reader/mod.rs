@@ -1,16 +1,18 @@
-//! Where do the cluster's bytes come from? Two sources behind one trait: this host's files, and SQL.
+//! Where do the cluster's bytes come from? Two sources behind one trait, this host's files and SQL; which files belong to
+//! a backup; and are their pages sound?
 
+mod choose;
 mod error;
+mod local;
+mod pages;
+mod source;
+mod sql;
+mod walk;
 
+pub use choose::{ReaderChoice, choose_source};
 pub use error::ReadError;
-use serde::Serialize;
-
-/// Says which source is to be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReaderChoice {
-    /// Local when the data directory is readable here and is the same cluster, else SQL.
-    Auto,
-    Local,
-    Sql,
-}
+pub use local::LocalSource;
+pub use pages::{PageChecker, PageReport};
+pub use source::{DirectoryEntry, EntryKind, FileContent, Source, SourceFile, SourceReader};
+pub use sql::SqlSource;
+pub use walk::{Walk, WalkItem, WalkNotes};

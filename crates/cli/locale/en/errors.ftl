@@ -1,0 +1,210 @@
+## Every error of the library and of the command: error-KEY is the sentence, error-KEY-remedy what to do about it.
+
+error-unknown = An error without a name.
+error-unknown-remedy = Run the command again with -v and report what it prints: this is a defect.
+
+# pgformat
+error-format-text = { $what } is not valid: { $text }
+error-format-text-remedy = PostgreSQL never writes this. Check where the value comes from; `cadena validate --level deep` checks the backups.
+error-format-damaged = { $what } is damaged: { $detail }
+error-format-damaged-remedy = Try again. If it stays, the file itself is damaged: look into PostgreSQL's log and check the disk.
+error-format-unsupported = { $what } { $found } is not supported.
+error-format-unsupported-remedy = This version supports PostgreSQL 14 to 18.
+
+# archive
+error-archive-damaged = The archive is damaged at byte { $offset }: { $detail }
+error-archive-damaged-remedy = Do not restore from this backup. Check the disk, use an older backup and take a new FULL now.
+error-archive-tar-damaged = The archive's tar stream is wrong at its byte { $plain_offset }: { $detail }
+error-archive-tar-damaged-remedy = Do not restore from this backup. Check the disk, use an older backup and take a new FULL now.
+error-archive-content-damaged = The archive's content of { $path } does not match its checksum ({ $found_crc32c }, expected { $expected_crc32c }).
+error-archive-content-damaged-remedy = Do not restore from this backup. Check the disk, use an older backup and take a new FULL now.
+error-archive-hostile-member = The archive holds a member that is refused: { $path } ({ $reason })
+error-archive-hostile-member-remedy = This archive was not written by Cadena as it is now. Do not use it; find out who changed it.
+error-archive-absurd = The archive claims an absurd size: { $what } = { $value }
+error-archive-absurd-remedy = The archive is damaged or was tampered with. Do not use it.
+error-archive-newer = The archive has format version { $found }; this program reads up to { $supported }.
+error-archive-newer-remedy = Use the version of Cadena that wrote it, or a newer one.
+error-archive-no-member = The archive has no member { $path }.
+error-archive-no-member-remedy = Run `cadena validate --level deep` on this backup.
+error-archive-codec = Compression failed: { $detail }
+error-archive-codec-remedy = Run the command again. If it fails again, report it: this is a defect.
+error-archive-misuse = The archive was put together wrongly: { $detail }
+error-archive-misuse-remedy = No backup was made. Report this: it is a defect.
+
+# storage
+error-storage-missing = There is no { $object } in { $storage }.
+error-storage-missing-remedy = Check that the repository is the right one and that its disk is mounted.
+error-storage-exists = { $object } is already in { $storage }; nothing was overwritten.
+error-storage-exists-remedy = Run the command again.
+error-storage-short = { $object } in { $storage } ends at { $size_bytes }; { $wanted_bytes } were wanted.
+error-storage-short-remedy = The file was cut off. Run `cadena validate` to see which backups are whole.
+error-storage-key = { $object } is no valid name in a repository: { $reason }
+error-storage-key-remedy = Report this: it is a defect, or the repository was tampered with.
+error-storage-full = No space is left for { $object } in { $storage }.
+error-storage-full-remedy = Free space there and run the command again. What was half written has been removed.
+error-storage-denied = Permission denied: { $object } in { $storage }
+error-storage-denied-remedy = Run the command as the user who owns the repository, or change the owner of the folder.
+error-storage-io = { $action } { $object } in { $storage } failed: { $cause }
+error-storage-io-remedy = Check the disk and that it is mounted, then run the command again.
+error-storage-link = A symbolic link, { $link }, stands in the way of { $object } in { $storage }.
+error-storage-link-remedy = Within a repository no links are followed. Replace it by a folder, or name the real folder of the repository.
+
+# repository
+error-repository-absent = There is no repository in { $storage }.
+error-repository-absent-remedy = Make one with `cadena init`, or name the right folder with --repository or BACKUP_DIR.
+error-repository-foreign = { $storage } holds the repository of cluster { $found }, not of { $wanted }.
+error-repository-foreign-remedy = Each cluster needs a repository of its own: name another folder with --repository or BACKUP_DIR, and make it with `cadena init`.
+error-repository-newer = The repository in { $storage } has format version { $found }; this program reads up to { $supported }.
+error-repository-newer-remedy = Use the version of Cadena that made it, or a newer one.
+error-repository-unreadable = { $object } in { $storage } can't be read: { $detail }
+error-repository-unreadable-remedy = Check the disk. The archives beside it are untouched and open with `zstd -dc FILE | tar x`.
+error-repository-busy = A backup is running: { $name }, process { $pid } on { $host }, since { $since }.
+error-repository-busy-remedy = Wait for it; `cadena status` shows it. If its process dies, the next backup takes over by itself.
+error-repository-no-backup = There is no backup { $id }.
+error-repository-no-backup-remedy = `cadena list` shows the backups that there are.
+error-repository-empty = There is no completed backup.
+error-repository-empty-remedy = Take one with `cadena full`.
+error-repository-archive-missing = The archive of backup { $id }, { $object }, is missing.
+error-repository-archive-missing-remedy = Bring the file back from a copy, or use another backup. Take a new FULL now.
+error-repository-archive-size = The archive of backup { $id }, { $object }, has { $found_bytes }; its record says { $recorded_bytes }.
+error-repository-archive-size-remedy = The file was changed after the backup. Bring it back from a copy, or use another backup. Take a new FULL now.
+error-repository-archive-digest = The archive of backup { $id }, { $object }, has the SHA-256 { $found }; its record says { $recorded }.
+error-repository-archive-digest-remedy = The file was changed after the backup. Bring it back from a copy, or use another backup. Take a new FULL now.
+
+# cluster
+error-cluster-connect = Can't connect to PostgreSQL at { $target }: { $detail }
+error-cluster-connect-remedy = Check that the server runs, and host, port, user and password (DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, .pgpass, or [connection] in cadena.toml).
+error-cluster-settings = The connection settings are wrong: { $detail }
+error-cluster-settings-remedy = Check DATABASE_URL and [connection] in cadena.toml against libpq's connection parameters.
+error-cluster-connection-lost = The connection to PostgreSQL was lost: { $detail }
+error-cluster-connection-lost-remedy = Look into the server's log, then run the command again. No half-made backup is left.
+error-cluster-sql = PostgreSQL refused { $action }: { $detail } (SQLSTATE { $sqlstate })
+error-cluster-sql-remedy = Look into the server's log; `cadena check` names missing privileges.
+error-cluster-answer = PostgreSQL's answer to { $action } can't be understood: { $detail }
+error-cluster-answer-remedy = Check that this is a PostgreSQL server without a proxy that changes answers. Otherwise report it: it is a defect.
+error-cluster-changed = Another cluster answers now: system identifier { $found } instead of { $expected }.
+error-cluster-changed-remedy = Name one server, not an address that changes between servers, and run the command again.
+error-cluster-cancelled = Stopped on request.
+error-cluster-cancelled-remedy = Nothing is left behind. Run the command again when you want.
+error-cluster-file-name = The name of file { $name } in { $directory } can't be passed through SQL.
+error-cluster-file-name-remedy = Run Cadena on the database's host, as a user who may read the data directory, with --reader local.
+error-cluster-version = PostgreSQL { $found } is not supported.
+error-cluster-version-remedy = This version supports PostgreSQL 14 to 18.
+error-cluster-privilege = Role { $role } may not { $action }.
+error-cluster-privilege-remedy = As a superuser, run: { $grant }
+error-cluster-promoted = The standby was promoted while it was backed up; that backup would not be sound.
+error-cluster-promoted-remedy = Run the command again.
+error-cluster-wal-level = wal_level is minimal: PostgreSQL does not write what a backup needs.
+error-cluster-wal-level-remedy = Set wal_level = replica in postgresql.conf and restart the server.
+error-cluster-binary-missing = PostgreSQL's program { $program } of version { $major } was not found. Looked in: { $looked_in }
+error-cluster-binary-missing-remedy = Install PostgreSQL { $major }, or name the folder of its programs in PG_BIN_PATH or pg_bin_path.
+error-cluster-program = PostgreSQL's program { $program } failed: { $detail }
+error-cluster-program-remedy = Its own message says why.
+error-cluster-start = The server in { $directory } did not start: { $detail }
+error-cluster-start-remedy = The lines above come from the server's log. Often the port is taken, or a setting points to a file that is not here.
+error-cluster-no-user = The operating system's user { $user } does not exist.
+error-cluster-no-user-remedy = Name an existing user with --owner.
+error-cluster-other-user = Only root may run a server as { $user }; we are { $current }.
+error-cluster-other-user-remedy = Run the command as { $user } or as root, or leave --owner out.
+error-cluster-root = PostgreSQL refuses to run as root.
+error-cluster-root-remedy = Name another user with --owner, such as postgres.
+
+# reader
+error-read-file = { $path } in the data directory can't be read: { $cause }
+error-read-file-remedy = Check the file's permissions and the disk, then run the command again.
+error-read-not-local = The data directory { $directory } can't be read here: { $reason }
+error-read-not-local-remedy = Use --reader sql, or run Cadena on the database's host as a user who may read the data directory.
+error-read-too-deep = { $path } in the data directory lies too deep.
+error-read-too-deep-remedy = PostgreSQL makes no such folder. Move it out of the data directory.
+error-read-not-utf8 = { $path } in the data directory has a name that is not UTF-8, which SQL can't read.
+error-read-not-utf8-remedy = Use --reader local on the database's host, or rename the file.
+
+# pipeline and backup
+error-cancelled = Stopped on request.
+error-cancelled-remedy = Nothing is left behind. Run the command again when you want.
+error-worker-panicked = A worker ended unexpectedly: { $detail }
+error-worker-panicked-remedy = No backup was made. Report this: it is a defect.
+error-backup-wal-removed = The server removed WAL segment { $segment } before it could be copied.
+error-backup-wal-removed-remedy = Allow the role a replication slot (`cadena init --print-grants`), or raise wal_keep_size, and run the backup again.
+error-backup-control-file = pg_control can't be read whole: { $detail }
+error-backup-control-file-remedy = Run the backup again. If it stays, the cluster's control file is damaged: look into PostgreSQL's log.
+error-backup-option = Option { $option } has the value { $value }: { $reason }
+error-backup-option-remedy = `cadena help full` says what is allowed.
+error-backup-spool = The temporary file in { $folder } failed: { $cause }
+error-backup-spool-remedy = Free space there, or name another folder in TMPDIR, and run the backup again.
+
+# restore
+error-restore-target-not-empty = { $directory } is not empty. A restore never writes over anything.
+error-restore-target-not-empty-remedy = Name a folder that is empty or does not exist yet.
+error-restore-target-running = A server is running in { $directory } (process { $pid }).
+error-restore-target-running-remedy = Name another folder.
+error-restore-target = { $directory } can't be used as a target: { $detail }
+error-restore-target-remedy = Name another folder, or correct what is said above.
+error-restore-unreachable = User { $owner } can't reach { $directory }: { $ancestor } does not let it pass.
+error-restore-unreachable-remedy = Give the user the right to enter { $ancestor } (chmod o+x), or name a folder elsewhere.
+error-restore-no-space = { $directory } has { $free_bytes } free; the restore needs { $needed_bytes }.
+error-restore-no-space-remedy = Free space there or name a folder on another disk. Nothing was written.
+error-restore-no-inodes = { $directory } has room for { $free_inodes } more files; the restore needs { $needed_inodes }.
+error-restore-no-inodes-remedy = Remove files there or name a folder on another disk. Nothing was written.
+error-restore-disk-full = The disk is full: { $path } could not be written.
+error-restore-disk-full-remedy = Free space and run the restore again. What was written has been removed.
+error-restore-unknown-tablespace = The backup has no tablespace { $name }; it has: { $known }
+error-restore-unknown-tablespace-remedy = Name one of those in --tablespace OLD=NEW. Nothing was written.
+error-restore-tablespace-target = Tablespace { $name } would go to { $directory }: { $reason }
+error-restore-tablespace-target-remedy = Name a folder for it: --tablespace { $name }=DIR. Nothing was written.
+error-restore-not-completed = Backup { $id } is { $state }; only a completed one restores.
+error-restore-not-completed-remedy = `cadena list` shows the completed ones.
+error-restore-kind = Backup { $id } is { $kind }; this version restores FULL backups.
+error-restore-kind-remedy = Use the version of Cadena that made it, or a newer one.
+error-restore-write = Writing { $path } failed: { $cause }
+error-restore-write-remedy = Check the target's disk and permissions. What was written has been removed.
+error-restore-content = The archive's content of { $path } does not match its checksum.
+error-restore-content-remedy = Do not use this backup. Restore an older one, check the disk, and take a new FULL now.
+error-restore-mismatch = The archive of backup { $id } has { $what } { $found }; its record says { $recorded }.
+error-restore-mismatch-remedy = The archive or its record was exchanged. Bring both back from a copy, or use another backup.
+error-restore-incomplete = The archive of backup { $id } lacks { $path }.
+error-restore-incomplete-remedy = Do not use this backup. Restore an older one and take a new FULL now.
+error-restore-remains = The restore failed ({ $reason }) and its remains in { $directory } could not be removed: { $cause }
+error-restore-remains-remedy = Remove the folder by hand. Do not start a server in it.
+error-restore-busy = Another restore is writing { $directory }.
+error-restore-busy-remedy = Wait for it, or name another folder.
+
+# verify
+error-verify-not-completed = Backup { $id } is { $state }; only a completed one can be validated.
+error-verify-not-completed-remedy = `cadena list` shows the completed ones.
+
+# the command's own: command line, configuration, output, demo
+error-usage-unknown-argument = Unknown argument: { $argument }
+error-usage-unknown-argument-remedy = Nearest known: { $nearest }. `cadena help` lists everything.
+error-usage-unknown-command = Unknown command: { $name }
+error-usage-unknown-command-remedy = Did you mean `cadena { $nearest }`? `cadena help` lists all commands.
+error-usage-bad-value = { $argument } can't be “{ $value }”.
+error-usage-bad-value-remedy = Allowed: { $allowed }
+error-usage-missing = Missing: { $arguments }
+error-usage-missing-remedy = `cadena help COMMAND` shows what a command needs.
+error-usage-conflict = { $argument } can't be used together with { $other }.
+error-usage-conflict-remedy = Leave one of the two out.
+error-usage-other = { $detail }
+error-usage-other-remedy = `cadena help COMMAND` shows how a command is used.
+error-config-unreadable = The configuration file { $file } can't be read: { $cause }
+error-config-unreadable-remedy = Check the path (--config, CADENA_CONFIG) and the file's permissions.
+error-config-syntax = { $file }, line { $line }: { $detail }
+error-config-syntax-remedy = Correct the line; cadena.toml is a TOML file (https://toml.io).
+error-config-unknown-section = { $file }, line { $line }: unknown section [{ $name }]
+error-config-unknown-section-remedy = Did you mean [{ $nearest }]?
+error-config-unknown-key = { $file }, line { $line }: unknown key “{ $name }” in [{ $section }]
+error-config-unknown-key-remedy = Did you mean “{ $nearest }”?
+error-config-bad-value = { $file }, line { $line }: { $name } can't be { $value }
+error-config-bad-value-remedy = Allowed: { $allowed }
+error-config-password-readable = { $file } holds a password, and other users may read it (mode { $mode }).
+error-config-password-readable-remedy = Run: chmod 600 { $file }
+error-config-bad-variable = The environment variable { $variable } can't be “{ $value }”.
+error-config-bad-variable-remedy = Allowed: { $allowed }
+error-output-failed = Standard output can't be written: { $cause }
+error-output-failed-remedy = Check where the output goes; its disk may be full. The operation itself has ended.
+error-demo-folder = The demo can't use { $folder }: { $cause }
+error-demo-folder-remedy = Name a folder with about 1 GiB free in TMPDIR.
+error-demo-load = The demo's load stopped before its time: { $detail }
+error-demo-load-remedy = Run the demo again with -v.
+error-demo-incomplete = The demo's backup lacks { $what }.
+error-demo-incomplete-remedy = Report this: it is a defect.

@@ -1,0 +1,149 @@
+use super::values::{self, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping};
+use crate::locale::Language;
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// The whole command line. Help texts live in the message catalogues (`help-COMMAND-ARGUMENT`), not here.
+#[derive(Debug, Parser)]
+#[command(name = "cadena", version, disable_help_flag = true, disable_help_subcommand = true)]
+#[command(disable_version_flag = true, subcommand_required = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalOptions,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command understands.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GlobalOptions {
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "DIR")]
+    pub repository: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "HOST")]
+    pub host: Option<String>,
+    #[arg(long, global = true, value_name = "PORT", value_parser = values::port)]
+    pub port: Option<u16>,
+    #[arg(long, global = true, value_name = "NAME")]
+    pub dbname: Option<String>,
+    #[arg(long, global = true, value_name = "NAME")]
+    pub user: Option<String>,
+    #[arg(long, global = true, value_name = "LANG", value_enum, hide_possible_values = true)]
+    pub lang: Option<Language>,
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands of this version.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Demo(DemoOptions),
+    Init(InitOptions),
+    Check,
+    Full(FullOptions),
+    List,
+    Status,
+    Validate(ValidateOptions),
+    Preview(PreviewOptions),
+    Restore(RestoreOptions),
+    Completions(CompletionsOptions),
+    Help(HelpOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct DemoOptions {
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InitOptions {
+    #[arg(long)]
+    pub print_grants: bool,
+    #[arg(long, value_name = "NAME", requires = "print_grants")]
+    pub role: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct FullOptions {
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "SOURCE")]
+    pub reader: Option<ReaderArg>,
+    #[arg(long, value_name = "N", value_parser = values::jobs)]
+    pub jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = values::compression_level, allow_negative_numbers = true)]
+    pub level: Option<i32>,
+    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    pub max_rate: Option<u64>,
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "HOW")]
+    pub checkpoint: Option<CheckpointArg>,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateOptions {
+    #[arg(value_name = "ID")]
+    pub id: Option<u64>,
+    #[arg(long, value_enum, default_value = "checksum", hide_possible_values = true, hide_default_value = true)]
+    #[arg(value_name = "LEVEL")]
+    pub level: LevelArg,
+    #[arg(long, value_name = "N", value_parser = values::jobs)]
+    pub jobs: Option<usize>,
+}
+
+/// Which backup.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SelectorOptions {
+    #[arg(long, value_name = "ID")]
+    pub backup: Option<u64>,
+    #[arg(long)]
+    pub latest: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PreviewOptions {
+    #[command(flatten)]
+    pub selector: SelectorOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreOptions {
+    #[command(flatten)]
+    pub selector: SelectorOptions,
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    #[arg(long, value_name = "OLD=NEW", value_parser = values::tablespace)]
+    pub tablespace: Vec<TablespaceMapping>,
+    #[arg(long, value_name = "USER")]
+    pub owner: Option<String>,
+    #[arg(long, value_name = "N", value_parser = values::jobs)]
+    pub jobs: Option<usize>,
+    #[arg(long)]
+    pub dry_run: bool,
+    // On the port that `--port` names: a restore connects to nothing, so it has no other use for that option.
+    #[arg(long, requires = "port", conflicts_with = "dry_run")]
+    pub start: bool,
+    #[arg(long, value_name = "DIR", requires = "start")]
+    pub socket_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsOptions {
+    #[arg(value_name = "SHELL", hide_possible_values = true)]
+    pub shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct HelpOptions {
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}

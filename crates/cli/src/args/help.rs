@@ -1,0 +1,149 @@
+//! How is help translated? By walking clap's `Command` and giving every part its text from the message catalogue.
+
+use super::Cli;
+use crate::locale::Locale;
+use clap::{Arg, ArgAction, Command, CommandFactory};
+
+/// Options of every command; their keys are `help-global-OPTION`.
+const GLOBAL: &[&str] = &[
+    "config",
+    "repository",
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "lang",
+    "json",
+    "quiet",
+    "no_progress",
+    "verbose",
+    "help",
+];
+
+/// Builds the command line with help in the locale's language.
+pub fn localized_command(locale: &Locale) -> Command {
+    let root = Cli::command()
+        .arg(Arg::new("help").short('h').long("help").action(ArgAction::Help).global(true))
+        .arg(Arg::new("version").short('V').long("version").action(ArgAction::Version))
+        .subcommand_help_heading(locale.say("help-heading-commands"))
+        .subcommand_value_name(locale.say("help-value-command"))
+        .after_help(locale.say("help-after"));
+    translate(root, "cadena", locale)
+}
+
+/// Translates one command and those below it.
+fn translate(command: Command, name: &str, locale: &Locale) -> Command {
+    let template = format!(
+        "{{before-help}}{{about-with-newline}}\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
+        locale.say("help-heading-usage")
+    );
+    let command = command
+        .about(locale.text(&format!("help-{name}"), &[]))
+        .help_template(template)
+        .mut_args(|argument| translate_argument(argument, name, locale))
+        .mut_subcommands(|subcommand| {
+            let name = subcommand.get_name().to_owned();
+            translate(subcommand, &name, locale)
+        });
+    // clap writes "[OPTIONS]" itself, in English; the rest of a usage line is our own value names.
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).replace("[OPTIONS]", &locale.say("help-value-options"));
+    let usage = if name == "cadena" { usage } else { format!("cadena {usage}") };
+    command.override_usage(usage)
+}
+
+fn translate_argument(argument: Arg, command: &str, locale: &Locale) -> Arg {
+    let id = argument.get_id().as_str().to_owned();
+    let owner = if GLOBAL.contains(&id.as_str()) { "global" } else { command };
+    let help = locale.text(&format!("help-{owner}-{}", id.replace('_', "-")), &[]);
+    let heading = match (argument.is_positional(), owner) {
+        (true, _) => "help-heading-arguments",
+        (false, "global") => "help-heading-global",
+        (false, _) => "help-heading-options",
+    };
+    argument.help(help).help_heading(locale.text(heading, &[]))
+}
+
+/// Returns the key of every help text that the command line needs, for the catalogue's test.
+#[cfg(test)]
+pub fn needed_keys() -> Vec<String> {
+    let mut keys = Vec::new();
+    let root = localized_command(&Locale::new(crate::locale::Language::English));
+    for command in std::iter::once(&root).chain(root.get_subcommands()) {
+        let name = command.get_name();
+        keys.push(format!("help-{name}"));
+        for argument in command.get_arguments() {
+            let id = argument.get_id().as_str();
+            let owner = if GLOBAL.contains(&id) { "global" } else { name };
+            keys.push(format!("help-{owner}-{}", id.replace('_', "-")));
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locale::Language;
+    use clap::FromArgMatches;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        let command = localized_command(&Locale::new(Language::English));
+        Cli::from_arg_matches(&command.try_get_matches_from(line.split(' '))?)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent_in_both_languages() {
+        for language in Language::ALL {
+            localized_command(&Locale::new(language)).debug_assert();
+        }
+    }
+
+    #[test]
+    fn spanish_help_holds_no_english_frame() {
+        let locale = Locale::new(Language::Spanish);
+        let mut command = localized_command(&locale);
+        let mut pages = vec![command.render_help().to_string()];
+        for name in ["full", "restore", "validate", "demo"] {
+            let page = command.find_subcommand_mut(name).map(|found| found.render_help().to_string());
+            pages.push(page.unwrap_or_default());
+        }
+        for page in pages {
+            assert!(page.contains("Uso: cadena"), "{page}");
+            for english in ["Usage", "Options", "Commands:", "[OPTIONS]", "Arguments", "default:", "possible values"] {
+                assert!(!page.contains(english), "{english} in:\n{page}");
+            }
+        }
+    }
+
+    #[test]
+    fn restore_wants_exactly_one_backup_and_a_target() {
+        assert!(parse("cadena restore --latest --to /x").is_ok());
+        assert!(parse("cadena restore --backup 3 --to /x").is_ok());
+        assert!(parse("cadena restore --to /x").is_err());
+        assert!(parse("cadena restore --latest --backup 3 --to /x").is_err());
+        assert!(parse("cadena restore --latest").is_err());
+    }
+
+    #[test]
+    fn start_wants_a_port_and_no_dry_run() {
+        assert!(parse("cadena restore --latest --to /x --start --port 5544").is_ok());
+        assert!(parse("cadena restore --latest --to /x --start").is_err());
+        assert!(parse("cadena restore --latest --to /x --start --port 5544 --dry-run").is_err());
+    }
+
+    #[test]
+    fn there_is_no_password_option() {
+        assert!(parse("cadena full --password secret").is_err());
+    }
+
+    #[test]
+    fn global_options_are_read_on_either_side_of_the_command() {
+        for line in ["cadena --json --lang es list", "cadena list --json --lang es"] {
+            let cli = parse(line).map(|cli| (cli.global.json, cli.global.lang));
+            assert_eq!(cli.ok(), Some((true, Some(Language::Spanish))), "{line}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What may be typed? The command line, its values, its translated help, and what is said when it is wrong.
+
+mod commands;
+mod help;
+mod prescan;
+mod usage;
+mod values;
+
+pub use commands::{
+    Cli, Command, CompletionsOptions, DemoOptions, FullOptions, GlobalOptions, HelpOptions, InitOptions,
+    PreviewOptions, RestoreOptions, SelectorOptions, ValidateOptions,
+};
+pub use help::localized_command;
+#[cfg(test)]
+pub use help::needed_keys;
+pub use prescan::Prescan;
+pub use usage::{UsageError, usage_failure};
+pub use values::{CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_rate};

@@ -1,0 +1,131 @@
+//! `cadena demo`: a FULL of a throw-away cluster under load, and proof that the restored cluster holds the same.
+
+mod compare;
+mod error;
+mod load;
+mod report;
+mod stage;
+
+use super::{Outcome, tool_version};
+use crate::app::Session;
+use crate::args::DemoOptions;
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use cadena::backup::{BackupOptions, BackupOutcome, run_full};
+use cadena::cluster::{Connection, LocalServer, probe};
+use cadena::reader::ReaderChoice;
+use cadena::repository::{Repository, RepositoryDescription};
+use cadena::restore::{RestoreOutcome, RestoreRequest, RestoreSelector, apply, plan};
+use cadena::storage::LocalFolder;
+use cadena::verify::{ValidationLevel, ValidationReport, validate};
+use load::Load;
+use report::DemoReport;
+use stage::Stage;
+use std::sync::Arc;
+
+/// Transactions that are waited for before the backup begins and after it has ended, so that it has work on both sides.
+const TRANSACTIONS_AROUND: u64 = 300;
+
+/// Runs the demonstration and removes all that it made, unless told to keep it.
+pub fn run(session: &Session, options: &DemoOptions) -> Outcome {
+    let mut stage = Stage::build(session)?;
+    let outcome = perform(session, &mut stage);
+    // A ^C reaches the server's programs too: what they then complain of is not the reason.
+    let outcome = if session.cancel.is_cancelled() {
+        session.cancel.check().map_err(Failure::from).and(outcome)
+    } else {
+        outcome
+    };
+    if options.keep {
+        session.screen.line(&report::kept_text(session, &stage))?;
+        stage.keep();
+    } else {
+        stage.clear()?;
+    }
+    let report = outcome?;
+    let status = if report.same { ExitStatus::Success } else { ExitStatus::Failed };
+    match session.screen.json {
+        true => session.screen.result(&report, String::new)?,
+        false => session.screen.line(&report::closing_text(session, &report))?,
+    }
+    Ok(status)
+}
+
+/// The steps, each told as it is done.
+fn perform(session: &Session, stage: &mut Stage) -> Result<DemoReport, Failure> {
+    let source = stage.start_source(session)?;
+    load::create_tables(&source, &session.cancel)?;
+    report::tell_source(session, stage, &source)?;
+
+    let repository = create_repository(stage, &source)?;
+    let load = Load::start(&source)?;
+    load.wait_for(TRANSACTIONS_AROUND, &session.cancel)?;
+    let backup = back_up(session, &source, &repository)?;
+    let during = load.wait_for(TRANSACTIONS_AROUND, &session.cancel)?;
+    let transactions = load.stop()?;
+    report::tell_backup(session, &backup, during)?;
+
+    let validation = validate_deeply(session, &repository, &backup)?;
+    report::tell_validation(session, &validation)?;
+
+    let restored = restore(session, stage, &repository)?;
+    let target = stage.start_restored(session)?;
+    report::tell_restore(session, stage, &restored, &target)?;
+
+    session.cancel.check()?;
+    let comparison = compare::compare(&source, &target, backup.record.stop_lsn)?;
+    let report = DemoReport::new(stage, backup, validation, restored, transactions, comparison);
+    report::tell_comparison(session, &report)?;
+    Ok(report)
+}
+
+fn create_repository(stage: &Stage, source: &LocalServer) -> Result<Repository, Failure> {
+    let cluster = probe(&mut Connection::connect(&source.connection_settings("postgres"))?)?;
+    let storage = Arc::new(LocalFolder::new(&stage.path("backups")));
+    let description = RepositoryDescription {
+        format_version: super::init::FORMAT_VERSION,
+        system_identifier: cluster.system_identifier,
+        postgresql_version: cluster.version,
+        encryption_recipients: Vec::new(),
+        created_by: tool_version(),
+    };
+    Ok(Repository::create(storage, &description)?)
+}
+
+fn back_up(session: &Session, source: &LocalServer, repository: &Repository) -> Result<BackupOutcome, Failure> {
+    let settings = &session.settings;
+    let options = BackupOptions {
+        reader: ReaderChoice::Auto,
+        jobs: settings.jobs,
+        compression_level: settings.compression_level,
+        max_rate_bytes: settings.max_rate_bytes,
+        fast_checkpoint: true,
+        label: Some("cadena demo".to_owned()),
+        tool_version: tool_version(),
+        time_zone: settings.time_zone.clone(),
+        temporary_folder: std::env::temp_dir(),
+    };
+    let connection = source.connection_settings("postgres");
+    Ok(run_full(&connection, repository, &options, &*session.progress(), &session.cancel)?)
+}
+
+fn validate_deeply(
+    session: &Session,
+    repository: &Repository,
+    backup: &BackupOutcome,
+) -> Result<ValidationReport, Failure> {
+    let (level, jobs) = (ValidationLevel::Deep, session.settings.jobs);
+    Ok(validate(repository, &backup.record, level, jobs, &*session.progress(), &session.cancel)?)
+}
+
+fn restore(session: &Session, stage: &Stage, repository: &Repository) -> Result<RestoreOutcome, Failure> {
+    let request = RestoreRequest {
+        selector: RestoreSelector::Latest,
+        target: Some(stage.path(stage::RESTORED)),
+        tablespaces: Vec::new(),
+        owner: stage.owner_name(),
+        jobs: session.settings.jobs,
+    };
+    let plan = plan(repository, &request)?;
+    Ok(apply(repository, &plan, &*session.progress(), &session.cancel)?)
+}

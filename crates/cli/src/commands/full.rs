@@ -1,0 +1,49 @@
+//! `cadena full`: takes a FULL backup.
+
+use super::{Outcome, open_repository, remark_warnings, tool_version};
+use crate::app::Session;
+use crate::args::{CheckpointArg, FullOptions};
+use crate::exit::ExitStatus;
+use crate::render::{backup_facts, facts, units};
+use cadena::backup::{BackupOptions, BackupOutcome, run_full};
+use serde_json::json;
+
+/// Takes the backup and says what it is.
+pub fn run(session: &Session, options: &FullOptions) -> Outcome {
+    let repository = open_repository(session)?;
+    let options = backup_options(session, options);
+    let progress = session.progress();
+    let outcome = run_full(&session.settings.connection, &repository, &options, &*progress, &session.cancel)?;
+    drop(progress);
+    let value = json!({ "backup": outcome.record, "seconds": outcome.seconds });
+    session.screen.result(&value, || text(session, &outcome))?;
+    let warned = remark_warnings(session, &outcome.record);
+    Ok(if warned { ExitStatus::Warnings } else { ExitStatus::Success })
+}
+
+/// Lets options win over settings.
+fn backup_options(session: &Session, options: &FullOptions) -> BackupOptions {
+    let settings = &session.settings;
+    BackupOptions {
+        reader: options.reader.map_or(settings.reader, Into::into),
+        jobs: options.jobs.unwrap_or(settings.jobs),
+        compression_level: options.level.unwrap_or(settings.compression_level),
+        max_rate_bytes: options.max_rate.or(settings.max_rate_bytes),
+        fast_checkpoint: options.checkpoint.map_or(settings.fast_checkpoint, |how| how == CheckpointArg::Fast),
+        label: options.label.clone(),
+        tool_version: tool_version(),
+        time_zone: settings.time_zone.clone(),
+        temporary_folder: std::env::temp_dir(),
+    }
+}
+
+fn text(session: &Session, outcome: &BackupOutcome) -> String {
+    let locale = &session.locale;
+    let rate = outcome.record.plain_bytes as f64 / outcome.seconds.max(0.001);
+    let values = [
+        ("duration", units::duration(outcome.seconds, locale.language()).into()),
+        ("rate", units::size(rate as u64, locale.language()).into()),
+    ];
+    let headline = locale.say_with("full-done", &values);
+    format!("{headline}\n{}", facts(&backup_facts(&outcome.record, locale, session.zone())))
+}

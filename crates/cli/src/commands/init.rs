@@ -1,0 +1,90 @@
+//! `cadena init`: makes the repository of a cluster and looks at the role's privileges.
+
+use super::{Outcome, open_repository, storage, tool_version};
+use crate::app::Session;
+use crate::args::InitOptions;
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::render::facts;
+use cadena::cluster::{ClusterInfo, Connection, PrivilegeFinding, probe, required_grants};
+use cadena::repository::{Repository, RepositoryDescription};
+use serde::Serialize;
+
+/// The repository format that this program writes.
+pub(super) const FORMAT_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct InitReport<'a> {
+    repository: String,
+    /// False when it was there before.
+    created: bool,
+    cluster: &'a ClusterInfo,
+}
+
+#[derive(Serialize)]
+struct GrantsReport<'a> {
+    role: &'a str,
+    statements: Vec<String>,
+}
+
+/// Makes the repository (again: no change), or prints the statements that a role needs.
+pub fn run(session: &Session, options: &InitOptions) -> Outcome {
+    let mut connection = Connection::connect(&session.settings.connection)?;
+    let cluster = probe(&mut connection)?;
+    if options.print_grants {
+        return print_grants(session, options.role.as_deref().unwrap_or(&cluster.role), &cluster);
+    }
+    let created = open_repository(session).is_err();
+    let repository = create(session, &cluster)?;
+    let report = InitReport { repository: repository.storage().describe(), created, cluster: &cluster };
+    session.screen.result(&report, || text(session, &report))?;
+    Ok(remark_privileges(session, &cluster.missing_privileges))
+}
+
+fn print_grants(session: &Session, role: &str, cluster: &ClusterInfo) -> Outcome {
+    let report = GrantsReport { role, statements: required_grants(cluster.version, role) };
+    if session.screen.json {
+        session.screen.result(&report, String::new)?;
+    } else {
+        // The output is the product, ready for psql: `--quiet` does not swallow it.
+        session.screen.out(&(report.statements.join("\n") + "\n"))?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn create(session: &Session, cluster: &ClusterInfo) -> Result<Repository, Failure> {
+    let description = RepositoryDescription {
+        format_version: FORMAT_VERSION,
+        system_identifier: cluster.system_identifier,
+        postgresql_version: cluster.version,
+        encryption_recipients: Vec::new(),
+        created_by: tool_version(),
+    };
+    Ok(Repository::create(storage(session), &description)?)
+}
+
+fn text(session: &Session, report: &InitReport<'_>) -> String {
+    let locale = &session.locale;
+    let headline = match report.created {
+        true => locale.say("init-created"),
+        false => locale.say("init-existed"),
+    };
+    let pairs = [
+        (locale.say("init-repository"), report.repository.clone()),
+        (locale.say("init-cluster"), report.cluster.system_identifier.to_string()),
+        (locale.say("fact-server"), format!("PostgreSQL {}", report.cluster.server_version)),
+        (locale.say("init-role"), report.cluster.role.clone()),
+    ];
+    format!("{headline}\n{}{}\n", facts(&pairs), locale.say("init-next"))
+}
+
+/// Tells which privileges are missing and what mends it.
+fn remark_privileges(session: &Session, missing: &[PrivilegeFinding]) -> ExitStatus {
+    let locale = &session.locale;
+    for finding in missing.iter().filter(|_| !session.screen.json) {
+        let purpose = locale.text(&finding.purpose, &[]);
+        let values = [("purpose", purpose.into()), ("grant", finding.grant.as_str().into())];
+        session.screen.remark(&locale.say_with("init-privilege", &values));
+    }
+    if missing.iter().any(|finding| finding.required) { ExitStatus::Warnings } else { ExitStatus::Success }
+}

@@ -1,0 +1,106 @@
+//! One file for each command; its top function reads as its table of contents.
+
+mod check;
+mod completions;
+mod demo;
+mod full;
+mod help;
+mod init;
+mod list;
+mod preview;
+mod restore;
+mod status;
+mod validate;
+
+use crate::app::Session;
+use crate::args::{Cli, Command, SelectorOptions};
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::locale::Locale;
+use crate::render::{Screen, described};
+use cadena::repository::{BackupId, BackupRecord, Repository};
+use cadena::restore::RestoreSelector;
+use cadena::storage::LocalFolder;
+use std::sync::Arc;
+
+/// How a command ends.
+pub type Outcome = Result<ExitStatus, Failure>;
+
+/// Runs the commands that need no settings, so that a broken configuration can't keep anyone from reading help.
+pub fn run_without_settings(command: &Command, locale: &Locale, screen: Screen) -> Option<Outcome> {
+    match command {
+        Command::Help(options) => Some(help::run(options, locale, screen)),
+        Command::Completions(options) => Some(completions::run(options, locale, screen)),
+        _ => None,
+    }
+}
+
+/// Runs any other command.
+pub fn run(session: &Session, cli: &Cli) -> Outcome {
+    match &cli.command {
+        Command::Demo(options) => demo::run(session, options),
+        Command::Init(options) => init::run(session, options),
+        Command::Check => check::run(session),
+        Command::Full(options) => full::run(session, options),
+        Command::List => list::run(session),
+        Command::Status => status::run(session),
+        Command::Validate(options) => validate::run(session, options),
+        Command::Preview(options) => preview::run(session, options),
+        Command::Restore(options) => restore::run(session, options, cli.global.port),
+        Command::Help(options) => help::run(options, &session.locale, session.screen),
+        Command::Completions(options) => completions::run(options, &session.locale, session.screen),
+    }
+}
+
+/// Names this program in records.
+pub fn tool_version() -> String {
+    format!("cadena {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn storage(session: &Session) -> Arc<LocalFolder> {
+    Arc::new(LocalFolder::new(&session.settings.repository))
+}
+
+fn open_repository(session: &Session) -> Result<Repository, Failure> {
+    Ok(Repository::open(storage(session))?)
+}
+
+fn selector(options: &SelectorOptions) -> RestoreSelector {
+    match options.backup {
+        Some(id) => RestoreSelector::Backup(BackupId(id)),
+        None => RestoreSelector::Latest,
+    }
+}
+
+/// Tells of what a completed backup's record warns of, on standard error. Returns whether there was anything.
+fn remark_warnings(session: &Session, record: &BackupRecord) -> bool {
+    let (locale, screen) = (&session.locale, session.screen);
+    // The damaged pages have lines of their own below.
+    let others = record.warnings.iter().filter(|warning| warning["key"] != "warning-corrupt-pages");
+    for warning in others.filter(|_| !screen.json) {
+        let message = described(warning, locale, session.zone());
+        screen.remark(&locale.say_with("warning-line", &[("message", message.into())]));
+    }
+    if record.corrupt_pages_total > 0 && !screen.json {
+        screen.remark(&corrupt_pages_text(record, locale));
+    }
+    record.corrupt_pages_total > 0 || !record.warnings.is_empty()
+}
+
+/// Names the damaged pages of the cluster: the first ten, and how many more there are.
+fn corrupt_pages_text(record: &BackupRecord, locale: &Locale) -> String {
+    const SHOWN: usize = 10;
+    let total = [("count", record.corrupt_pages_total.into())];
+    let mut text = locale.say_with("warning-line", &[("message", locale.say_with("corrupt-pages", &total).into())]);
+    for page in record.corrupt_pages.iter().take(SHOWN) {
+        let place = [("file", page.file.as_str().into()), ("block", page.block.into())];
+        text.push_str("\n  ");
+        text.push_str(&locale.say_with("corrupt-page", &place));
+    }
+    let more = record.corrupt_pages_total.saturating_sub(SHOWN.min(record.corrupt_pages.len()) as u64);
+    if more > 0 {
+        text.push_str("\n  ");
+        text.push_str(&locale.say_with("corrupt-pages-more", &[("count", more.into())]));
+    }
+    text
+}

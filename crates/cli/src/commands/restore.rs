@@ -1,0 +1,120 @@
+//! `cadena restore`: plan, show, apply; then start.
+
+use super::{Outcome, open_repository, selector};
+use crate::app::Session;
+use crate::args::{RestoreOptions, UsageError};
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::render::{plan_text, restored_text, units};
+use cadena::restore::{RestoreOutcome, RestorePlan, RestoreRequest, StartRequest, StartedServer, apply, plan, start};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Recovery of what a backup holds takes about as long as the backup took; this is a bound for what hangs.
+const START_WAIT: Duration = Duration::from_secs(4 * 3600);
+
+#[derive(Serialize)]
+struct RestoreReport<'a> {
+    plan: &'a RestorePlan,
+    /// Absent after `--dry-run`.
+    outcome: Option<RestoreOutcome>,
+    server: Option<StartedReport>,
+}
+
+#[derive(Serialize)]
+struct StartedReport {
+    port: u16,
+    socket_folder: Option<PathBuf>,
+    seconds: f64,
+}
+
+/// Restores into an empty folder. It never writes over anything, so the plan is shown and not asked about.
+pub fn run(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Outcome {
+    let repository = open_repository(session)?;
+    let plan = plan(&repository, &request(session, options)?)?;
+    session.screen.line(&plan_text(&plan, &session.locale, session.zone()))?;
+    let mut report = RestoreReport { plan: &plan, outcome: None, server: None };
+    if !options.dry_run {
+        let progress = session.progress();
+        let outcome = apply(&repository, &plan, &*progress, &session.cancel)?;
+        drop(progress);
+        session.screen.line(&restored_text(&outcome, &session.locale))?;
+        report.outcome = Some(outcome);
+        if options.start {
+            let started = start_server(session, options, port)?;
+            session.screen.line(&started_text(session, &started))?;
+            report.server = Some(StartedReport::from(&started));
+        }
+    }
+    match session.screen.json {
+        true => session.screen.result(&report, String::new)?,
+        false => session.screen.line(&closing(session, options))?,
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn request(session: &Session, options: &RestoreOptions) -> Result<RestoreRequest, Failure> {
+    let mut tablespaces = Vec::new();
+    for mapping in &options.tablespace {
+        tablespaces.push((mapping.old.clone(), absolute("--tablespace", &mapping.new)?));
+    }
+    Ok(RestoreRequest {
+        selector: selector(&options.selector),
+        target: Some(absolute("--to", &options.to)?),
+        tablespaces,
+        owner: options.owner.clone(),
+        jobs: options.jobs.unwrap_or(session.settings.jobs),
+    })
+}
+
+fn absolute(argument: &str, path: &std::path::Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|_| {
+        let (argument, value) = (argument.to_owned(), path.display().to_string());
+        UsageError::UsageBadValue { argument, value, allowed: "DIR".to_owned() }.into()
+    })
+}
+
+fn start_server(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Result<StartedServer, Failure> {
+    let missing = || UsageError::UsageMissing { arguments: "--port <PORT>".to_owned() };
+    let request = StartRequest {
+        data_directory: absolute("--to", &options.to)?,
+        port: port.ok_or_else(missing)?,
+        socket_folder: options.socket_dir.as_deref().map(|folder| absolute("--socket-dir", folder)).transpose()?,
+        owner: options.owner.clone(),
+        search: session.settings.binaries.clone(),
+        wait: START_WAIT,
+    };
+    let progress = session.progress();
+    Ok(start(&request, &*progress, &session.cancel)?)
+}
+
+impl From<&StartedServer> for StartedReport {
+    fn from(started: &StartedServer) -> Self {
+        StartedReport {
+            port: started.server.port,
+            socket_folder: started.server.socket_folder.clone(),
+            seconds: started.seconds,
+        }
+    }
+}
+
+fn started_text(session: &Session, started: &StartedServer) -> String {
+    let host = started.server.socket_folder.as_ref().map(|folder| format!(" -h {}", folder.display()));
+    let values = [
+        ("port", started.server.port.to_string().into()),
+        ("duration", units::duration(started.seconds, session.locale.language()).into()),
+        ("command", format!("psql{} -p {} -d postgres", host.unwrap_or_default(), started.server.port).into()),
+    ];
+    session.locale.say_with("restore-started", &values)
+}
+
+fn closing(session: &Session, options: &RestoreOptions) -> String {
+    if options.dry_run {
+        session.locale.say("restore-dry-run")
+    } else if options.start {
+        session.locale.say("restore-running")
+    } else {
+        session.locale.say("restore-next")
+    }
+}

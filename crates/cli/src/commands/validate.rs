@@ -1,0 +1,131 @@
+//! `cadena validate [ID]`: are the backups whole?
+
+use super::{Outcome, open_repository};
+use crate::app::Session;
+use crate::args::ValidateOptions;
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::render::{Align, Problem, Table, described, problem_of, units};
+use cadena::repository::{BackupId, BackupRecord, BackupState, Repository, RepositoryError};
+use cadena::verify::{FindingSeverity, ValidationReport, validate};
+use serde::Serialize;
+
+/// The outcome for one backup: a report, or the damage that kept it from being read at all.
+#[derive(Serialize)]
+struct Validated {
+    backup_id: BackupId,
+    archive_name: String,
+    valid: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<ValidationReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Problem>,
+}
+
+#[derive(Serialize)]
+struct ValidateReport {
+    valid: bool,
+    validations: Vec<Validated>,
+}
+
+/// Validates one backup or all completed ones; a damaged one does not keep the others from being looked at.
+pub fn run(session: &Session, options: &ValidateOptions) -> Outcome {
+    let repository = open_repository(session)?;
+    let mut validations = Vec::new();
+    for record in chosen(&repository, options.id)? {
+        validations.push(validate_one(session, options, &repository, &record)?);
+    }
+    let report = ValidateReport { valid: validations.iter().all(|one| one.valid), validations };
+    session.screen.result(&report, || text(session, &report))?;
+    Ok(status(&report))
+}
+
+fn chosen(repository: &Repository, id: Option<u64>) -> Result<Vec<BackupRecord>, Failure> {
+    if let Some(id) = id {
+        return Ok(vec![repository.record(BackupId(id))?]);
+    }
+    let mut records = repository.contents()?.records;
+    records.retain(|record| record.state == BackupState::Completed);
+    if records.is_empty() { Err(RepositoryError::RepositoryEmpty {}.into()) } else { Ok(records) }
+}
+
+fn validate_one(
+    session: &Session,
+    options: &ValidateOptions,
+    repository: &Repository,
+    record: &BackupRecord,
+) -> Result<Validated, Failure> {
+    let jobs = options.jobs.unwrap_or(session.settings.jobs);
+    let progress = session.progress();
+    let result = validate(repository, record, options.level.into(), jobs, &*progress, &session.cancel);
+    let (report, error) = match result.map_err(Failure::from) {
+        Ok(report) => (Some(report), None),
+        Err(failure) if failure.exit_status() == ExitStatus::Damage => {
+            (None, Some(problem_of(&failure, &session.locale, session.zone())))
+        }
+        Err(failure) => return Err(failure),
+    };
+    let valid = report.as_ref().is_some_and(ValidationReport::is_valid);
+    Ok(Validated { backup_id: record.id, archive_name: record.archive_name.clone(), valid, report, error })
+}
+
+fn status(report: &ValidateReport) -> ExitStatus {
+    let mut findings = report.validations.iter().filter_map(|one| one.report.as_ref()).flat_map(|one| &one.findings);
+    if !report.valid {
+        ExitStatus::Damage
+    } else if findings.any(|finding| finding.severity == FindingSeverity::Warning) {
+        ExitStatus::Warnings
+    } else {
+        ExitStatus::Success
+    }
+}
+
+fn text(session: &Session, report: &ValidateReport) -> String {
+    let locale = &session.locale;
+    let mut table = Table::new(vec![
+        (locale.say("column-id"), Align::Right),
+        (locale.say("column-result"), Align::Left),
+        (locale.say("column-files"), Align::Right),
+        (locale.say("column-pages"), Align::Right),
+        (locale.say("column-duration"), Align::Right),
+        (locale.say("column-sha256"), Align::Left),
+        (locale.say("column-file"), Align::Left),
+    ]);
+    for one in &report.validations {
+        let result = if one.valid { locale.say("validate-valid") } else { locale.say("validate-damaged") };
+        let shown = one.report.as_ref();
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        table.row(vec![
+            one.backup_id.to_string(),
+            result,
+            or_dash(shown.map(|report| report.files.to_string())),
+            or_dash(shown.map(|report| report.pages.to_string())),
+            or_dash(shown.map(|report| units::duration(report.seconds, locale.language()))),
+            or_dash(
+                shown.and_then(|report| report.sha256_found.as_deref()).map(|digest| digest.chars().take(12).collect()),
+            ),
+            one.archive_name.clone(),
+        ]);
+    }
+    table.text() + &findings_text(session, report)
+}
+
+fn findings_text(session: &Session, report: &ValidateReport) -> String {
+    let locale = &session.locale;
+    let mut text = String::new();
+    for one in &report.validations {
+        let findings = one.report.iter().flat_map(|report| &report.findings);
+        let mut messages: Vec<(FindingSeverity, String)> =
+            findings.map(|finding| (finding.severity, described(&finding.what, locale, session.zone()))).collect();
+        messages.extend(one.error.iter().map(|error| (FindingSeverity::Error, error.message.clone())));
+        for (severity, message) in messages {
+            let values = [("id", one.backup_id.0.into()), ("message", message.into())];
+            text.push_str(&match severity {
+                FindingSeverity::Warning => locale.say_with("validate-warning", &values),
+                FindingSeverity::Error => locale.say_with("validate-error", &values),
+            });
+            text.push('\n');
+        }
+    }
+    text
+}

@@ -1,0 +1,21 @@
+use serde::Serialize;
+
+/// Says what is wrong with the configuration. Serializes to `{"key": …, arguments}`. Never holds a password.
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "key", rename_all = "kebab-case")]
+pub enum ConfigError {
+    #[error("{file} can't be read: {cause}")]
+    ConfigUnreadable { file: String, cause: String },
+    #[error("{file}, line {line}: {detail}")]
+    ConfigSyntax { file: String, line: usize, detail: String },
+    #[error("{file}, line {line}: unknown section [{name}]; nearest: [{nearest}]")]
+    ConfigUnknownSection { file: String, line: usize, name: String, nearest: String },
+    #[error("{file}, line {line}: unknown key {name} in [{section}]; nearest: {nearest}")]
+    ConfigUnknownKey { file: String, line: usize, section: String, name: String, nearest: String },
+    #[error("{file}, line {line}: {name} = {value}; allowed: {allowed}")]
+    ConfigBadValue { file: String, line: usize, name: String, value: String, allowed: String },
+    #[error("{file} holds a password and others may read it (mode {mode})")]
+    ConfigPasswordReadable { file: String, mode: String },
+    #[error("environment variable {variable} = {value}; allowed: {allowed}")]
+    ConfigBadVariable { variable: String, value: String, allowed: String },
+}

@@ -1,0 +1,328 @@
+//! Reads `cadena.toml`. Every complaint names file, line and what would be right.
+
+use super::{ConfigError, schema};
+use crate::args::{CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_rate};
+use crate::locale::Language;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// What the file says. Nothing in it is required.
+#[derive(Default)]
+pub struct FileConfig {
+    /// The file, when there is one.
+    pub path: Option<PathBuf>,
+    /// `[connection] url`: a libpq URI or keyword string.
+    pub url: Option<String>,
+    /// `[connection]`: the other keys are libpq's keywords.
+    pub keywords: Vec<(String, String)>,
+    /// `[repository] path`, made absolute from the file's folder.
+    pub repository: Option<PathBuf>,
+    pub reader: Option<ReaderArg>,
+    pub jobs: Option<usize>,
+    pub compression_level: Option<i32>,
+    pub max_rate_bytes: Option<u64>,
+    pub checkpoint: Option<CheckpointArg>,
+    pub lang: Option<Language>,
+    pub time_zone: Option<jiff::tz::TimeZone>,
+    pub pg_bin_path: Option<PathBuf>,
+}
+
+impl FileConfig {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// `ConfigUnreadable`, `ConfigSyntax`, `ConfigUnknownSection`, `ConfigUnknownKey`, `ConfigBadValue`,
+    /// `ConfigPasswordReadable`.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |cause: std::io::Error| ConfigError::ConfigUnreadable {
+            file: path.display().to_string(),
+            cause: cause.to_string(),
+        };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let config = Self::parse(path, &text)?;
+        if config.holds_password() {
+            refuse_readable_by_others(path).map_err(unreadable)??;
+        }
+        Ok(config)
+    }
+
+    /// Checks the text of a file.
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let place = Place { path, text };
+        let document = DeTable::parse(text).map_err(|error| ConfigError::ConfigSyntax {
+            file: place.file(),
+            line: place.line(error.span().map_or(0, |span| span.start)),
+            detail: error.message().to_owned(),
+        })?;
+        let mut config = FileConfig { path: Some(path.to_owned()), ..Self::default() };
+        for (name, value) in document.get_ref().iter() {
+            config.take_section(&place, name, value)?;
+        }
+        Ok(config)
+    }
+
+    fn take_section(
+        &mut self,
+        place: &Place<'_>,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let section = name.get_ref().as_ref();
+        let Some(known) = schema::keys_of(section) else {
+            return Err(place.unknown_section(section, name.span().start));
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(place.bad_value(section, value, format!("[{section}]")));
+        };
+        for (key, value) in table.iter() {
+            let name = key.get_ref().as_ref();
+            if !known.contains(&name) {
+                return Err(place.unknown_key(section, known, name, key.span().start));
+            }
+            self.take_value(place, section, name, value)?;
+        }
+        Ok(())
+    }
+
+    fn take_value(
+        &mut self,
+        place: &Place<'_>,
+        section: &str,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let text = || place.parsed(name, value, |text| Ok(text.to_owned()));
+        match (section, name) {
+            ("connection", "url") => self.url = Some(text()?),
+            ("connection", "port") => {
+                let port = place.parsed(name, value, |text| parse_bounded(text, 1, u16::MAX))?;
+                self.keywords.push((name.to_owned(), port.to_string()));
+            }
+            ("connection", _) => self.keywords.push((name.to_owned(), text()?)),
+            ("repository", _) => self.repository = Some(place.beside_file(&text()?)),
+            ("backup", "reader") => self.reader = Some(place.parsed(name, value, parse_choice)?),
+            ("backup", "jobs") => self.jobs = Some(place.parsed(name, value, |text| parse_bounded(text, 1, MAX_JOBS))?),
+            ("backup", "compression_level") => {
+                self.compression_level = Some(place.parsed(name, value, |text| parse_bounded(text, 1, 19))?);
+            }
+            ("backup", "max_rate") => self.max_rate_bytes = Some(place.parsed(name, value, parse_rate)?),
+            ("backup", _) => self.checkpoint = Some(place.parsed(name, value, parse_choice)?),
+            ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
+            ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
+            _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
+        }
+        Ok(())
+    }
+
+    /// Tells whether a secret stands in the file: a password, or a URL that may carry one.
+    fn holds_password(&self) -> bool {
+        let in_url = self.url.as_deref().is_some_and(|url| {
+            let user_info = url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(info, _)| info);
+            url.contains("password") || user_info.is_some_and(|info| info.contains(':'))
+        });
+        in_url || self.keywords.iter().any(|(name, _)| name == "password")
+    }
+}
+
+/// Reads the name of a time zone.
+pub fn parse_time_zone(name: &str) -> Result<jiff::tz::TimeZone, String> {
+    jiff::tz::TimeZone::get(name).map_err(|_| "IANA (America/Argentina/Buenos_Aires, Europe/Madrid, UTC, …)".to_owned())
+}
+
+#[cfg(unix)]
+fn refuse_readable_by_others(path: &Path) -> std::io::Result<Result<(), ConfigError>> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    Ok(if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        let (file, mode) = (path.display().to_string(), format!("{mode:04o}"));
+        Err(ConfigError::ConfigPasswordReadable { file, mode })
+    })
+}
+
+#[cfg(not(unix))]
+fn refuse_readable_by_others(_path: &Path) -> std::io::Result<Result<(), ConfigError>> {
+    Ok(Ok(()))
+}
+
+/// The file that is being read, for complaints.
+struct Place<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    fn file(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    }
+
+    /// A relative path in the file is meant from the file's folder, so that the file says the same from everywhere.
+    fn beside_file(&self, path: &str) -> PathBuf {
+        self.path.parent().map_or_else(|| path.into(), |folder| folder.join(path))
+    }
+
+    /// Reads a string, or a number where its text will do.
+    fn parsed<T>(
+        &self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigError> {
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.as_ref(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            _ => return Err(self.bad_value(name, value, "\"…\"".to_owned())),
+        };
+        parse(text).map_err(|allowed| self.bad_value(name, value, allowed))
+    }
+
+    fn bad_value(&self, name: &str, value: &Spanned<DeValue<'_>>, allowed: String) -> ConfigError {
+        let secret = matches!(name, "password" | "url");
+        let shown = if secret { "…" } else { self.text.get(value.span()).unwrap_or_default() };
+        ConfigError::ConfigBadValue {
+            file: self.file(),
+            line: self.line(value.span().start),
+            name: name.to_owned(),
+            value: shown.lines().next().unwrap_or_default().to_owned(),
+            allowed,
+        }
+    }
+
+    fn unknown_section(&self, name: &str, offset: usize) -> ConfigError {
+        ConfigError::ConfigUnknownSection {
+            file: self.file(),
+            line: self.line(offset),
+            name: name.to_owned(),
+            nearest: schema::nearest(name, schema::SECTIONS.iter().map(|(name, _)| *name)),
+        }
+    }
+
+    fn unknown_key(&self, section: &str, known: &[&str], name: &str, offset: usize) -> ConfigError {
+        ConfigError::ConfigUnknownKey {
+            file: self.file(),
+            line: self.line(offset),
+            section: section.to_owned(),
+            name: name.to_owned(),
+            nearest: schema::nearest(name, known.iter().copied()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<FileConfig, ConfigError> {
+        FileConfig::parse(Path::new("/etc/cadena/cadena.toml"), text)
+    }
+
+    fn complaint(text: &str) -> String {
+        parse(text).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn every_known_key_is_accepted() {
+        let whole = r#"
+[connection]
+url = "postgresql://localhost/nexoryn_tech"
+host = "localhost"
+port = 5433
+dbname = "nexoryn_tech"
+user = "respaldo"
+password = "secret"
+passfile = "/home/respaldo/.pgpass"
+service = "nexoryn"
+sslmode = "verify-full"
+sslrootcert = "system"
+[repository]
+path = "backups"
+[backup]
+reader = "local"
+jobs = 2
+compression_level = 3
+max_rate = "50MB"
+checkpoint = "spread"
+[general]
+lang = "es"
+time_zone = "UTC"
+pg_bin_path = "/usr/lib/postgresql/17/bin"
+"#;
+        let config = parse(whole).ok().unwrap_or_default();
+        for (_, keys) in schema::SECTIONS {
+            for key in *keys {
+                assert!(whole.contains(&format!("\n{key} = ")), "the test lacks {key}");
+            }
+        }
+        assert_eq!(config.keywords.len(), 9);
+        assert_eq!(config.repository, Some("/etc/cadena/backups".into()));
+        assert_eq!(config.reader, Some(ReaderArg::Local));
+        assert_eq!((config.jobs, config.compression_level, config.max_rate_bytes), (Some(2), Some(3), Some(50 << 20)));
+        assert_eq!(config.checkpoint, Some(CheckpointArg::Spread));
+        assert_eq!(config.lang, Some(Language::Spanish));
+        assert!(config.time_zone.is_some() && config.pg_bin_path.is_some() && config.url.is_some());
+    }
+
+    #[test]
+    fn an_unknown_key_names_file_line_and_the_nearest() {
+        let wanted = "/etc/cadena/cadena.toml, line 3: unknown key job in [backup]; nearest: jobs";
+        assert_eq!(complaint("# x\n[backup]\njob = 2\n"), wanted);
+    }
+
+    #[test]
+    fn an_unknown_section_names_the_nearest() {
+        assert!(complaint("\n[repo]\npath = 'x'").contains("line 2: unknown section [repo]; nearest: [repository]"));
+        assert!(complaint("jobs = 1").contains("unknown section [jobs]"));
+    }
+
+    #[test]
+    fn a_bad_value_names_line_and_what_is_allowed() {
+        assert!(complaint("[backup]\njobs = 0").ends_with("line 2: jobs = 0; allowed: 1..64"));
+        assert!(complaint("[backup]\nreader = 'x'").ends_with("line 2: reader = 'x'; allowed: auto | local | sql"));
+        assert!(complaint("[backup]\njobs = true").ends_with("jobs = true; allowed: \"…\""));
+        assert!(complaint("[general]\ntime_zone = 'Mars/Base'").contains("allowed: IANA"));
+        assert!(complaint("[connection]\nport = 70000").contains("allowed: 1..65535"));
+        assert!(complaint("backup = 3").contains("allowed: [backup]"));
+    }
+
+    #[test]
+    fn a_complaint_never_repeats_a_password() {
+        let text = complaint("[connection]\npassword = ['hush']");
+        assert!(text.contains("password = …") && !text.contains("hush"), "{text}");
+    }
+
+    #[test]
+    fn bad_syntax_names_the_line() {
+        assert!(complaint("[backup]\njobs = 1\njobs").contains("cadena.toml, line 3: "));
+        assert!(complaint("[backup]\njobs = 1\njobs = 2").contains("line 3"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_a_password_must_be_its_owners_alone() -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("cadena.toml");
+        let secrets = ["password = 'x'", "url = 'postgresql://u:x@h/d'", "url = 'host=h password=x'"];
+        for (content, mode, allowed) in [
+            (secrets[0], 0o644, false),
+            (secrets[0], 0o640, false),
+            (secrets[0], 0o600, true),
+            (secrets[1], 0o644, false),
+            (secrets[2], 0o604, false),
+            ("url = 'postgresql://u@h/d'", 0o644, true),
+            ("host = 'h'", 0o644, true),
+        ] {
+            std::fs::write(&path, format!("[connection]\n{content}\n"))?;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
+            let refused = matches!(FileConfig::read(&path), Err(ConfigError::ConfigPasswordReadable { .. }));
+            assert_eq!(refused, !allowed, "{content} with mode {mode:o}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! Where does a setting come from? Flags over environment over `cadena.toml` over defaults.
+
+mod environment;
+mod error;
+mod file;
+mod schema;
+mod settings;
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use file::FileConfig;
+pub use schema::nearest;
+pub use settings::{DEFAULT_CONFIG, Settings, choose_language};

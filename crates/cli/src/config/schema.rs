@@ -1,0 +1,41 @@
+//! What may stand in `cadena.toml`? docs/reference/configuration.md is its page.
+
+/// Every section with its keys.
+pub const SECTIONS: &[(&str, &[&str])] = &[
+    (
+        "connection",
+        &["url", "host", "port", "dbname", "user", "password", "passfile", "service", "sslmode", "sslrootcert"],
+    ),
+    ("repository", &["path"]),
+    ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
+    ("general", &["lang", "time_zone", "pg_bin_path"]),
+];
+
+/// Returns the keys of a section, or `None` when there is no such section.
+pub fn keys_of(section: &str) -> Option<&'static [&'static str]> {
+    SECTIONS.iter().find(|(name, _)| *name == section).map(|(_, keys)| *keys)
+}
+
+/// Returns the known name that looks most like `name`.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let name = name.to_lowercase();
+    known
+        .map(|candidate| (strsim::jaro_winkler(&name, candidate), candidate))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate.to_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_the_one_that_was_meant() {
+        let backup = || keys_of("backup").unwrap_or_default().iter().copied();
+        assert_eq!(nearest("job", backup()), "jobs");
+        assert_eq!(nearest("compresion_level", backup()), "compression_level");
+        assert_eq!(nearest("MaxRate", backup()), "max_rate");
+        assert_eq!(nearest("repositorio", SECTIONS.iter().map(|(name, _)| *name)), "repository");
+    }
+}

@@ -1,0 +1,236 @@
+//! Brings flags, environment, file and defaults together.
+
+use super::file::parse_time_zone;
+use super::{ConfigError, Environment, FileConfig};
+use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
+use crate::locale::Language;
+use cadena::cluster::{BinarySearch, ConnectionSettings};
+use cadena::reader::ReaderChoice;
+use std::path::PathBuf;
+
+/// Where the repository is when nobody says so: the seed's folder.
+pub const DEFAULT_REPOSITORY: &str = "backups_incrementales";
+/// The configuration file that is read when it exists and no other is named.
+pub const DEFAULT_CONFIG: &str = "cadena.toml";
+/// zstd's fastest level: reading and checksums take as long as it does.
+const DEFAULT_COMPRESSION_LEVEL: i32 = 1;
+/// More workers than this rarely help one disk, and each takes memory; `--jobs` goes further.
+const DEFAULT_JOBS_AT_MOST: usize = 8;
+
+/// The seed's variables and the libpq keywords that they set.
+const CONNECTION_VARIABLES: [(&str, &str); 5] =
+    [("DB_HOST", "host"), ("DB_PORT", "port"), ("DB_NAME", "dbname"), ("DB_USER", "user"), ("DB_PASSWORD", "password")];
+
+/// Everything that commands need to know.
+pub struct Settings {
+    pub connection: ConnectionSettings,
+    /// Absolute.
+    pub repository: PathBuf,
+    pub reader: ReaderChoice,
+    pub jobs: usize,
+    pub compression_level: i32,
+    pub max_rate_bytes: Option<u64>,
+    pub fast_checkpoint: bool,
+    pub time_zone: jiff::tz::TimeZone,
+    pub binaries: BinarySearch,
+    /// The configuration file that was read.
+    pub config_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Resolves every setting.
+    ///
+    /// # Errors
+    /// `ConfigBadVariable` for an environment variable that can't be used.
+    pub fn resolve(flags: &GlobalOptions, environment: &Environment, file: FileConfig) -> Result<Self, ConfigError> {
+        let connection = connection(flags, environment, &file)?;
+        let repository = flags
+            .repository
+            .clone()
+            .or_else(|| environment.path("BACKUP_DIR"))
+            .or(file.repository)
+            .unwrap_or_else(|| DEFAULT_REPOSITORY.into());
+        let binaries = BinarySearch {
+            configured: environment.path("PG_BIN_PATH").or(file.pg_bin_path),
+            path_folders: environment.raw("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
+        };
+        Ok(Settings {
+            connection,
+            // It fails for an empty path only, and an empty value counts as absent everywhere above.
+            repository: std::path::absolute(&repository).unwrap_or(repository),
+            reader: file.reader.map_or(ReaderChoice::Auto, ReaderChoice::from),
+            jobs: file.jobs.unwrap_or_else(default_jobs),
+            compression_level: file.compression_level.unwrap_or(DEFAULT_COMPRESSION_LEVEL),
+            max_rate_bytes: file.max_rate_bytes,
+            fast_checkpoint: file.checkpoint != Some(CheckpointArg::Spread),
+            time_zone: environment
+                .parsed("CADENA_TIME_ZONE", parse_time_zone)?
+                .or(file.time_zone)
+                .unwrap_or_else(jiff::tz::TimeZone::system),
+            binaries,
+            config_file: file.path,
+        })
+    }
+}
+
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(DEFAULT_JOBS_AT_MOST)
+}
+
+/// Puts the connection together. Later keywords win over earlier ones, and all of them over the connection string.
+///
+/// A connection string of the environment replaces the file's whole `[connection]`: mixing half of one with half of the
+/// other could reach a server that nobody meant.
+fn connection(
+    flags: &GlobalOptions,
+    environment: &Environment,
+    file: &FileConfig,
+) -> Result<ConnectionSettings, ConfigError> {
+    let (conninfo, mut keywords) = match environment.text("DATABASE_URL")? {
+        Some(url) => (Some(url), Vec::new()),
+        None => (file.url.clone(), file.keywords.clone()),
+    };
+    let mut set = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            keywords.retain(|(known, _)| known != name);
+            keywords.push((name.to_owned(), value));
+        }
+    };
+    environment.parsed("DB_PORT", |text| parse_bounded(text, 1, u16::MAX))?;
+    for (variable, keyword) in CONNECTION_VARIABLES {
+        set(keyword, environment.text(variable)?);
+    }
+    set("host", flags.host.clone());
+    set("port", flags.port.map(|port| port.to_string()));
+    set("dbname", flags.dbname.clone());
+    set("user", flags.user.clone());
+    let database_is_named = conninfo.is_some()
+        || ["PGDATABASE", "PGSERVICE"].iter().any(|name| environment.has(name))
+        || keywords.iter().any(|(name, _)| name == "dbname" || name == "service");
+    if !database_is_named {
+        // libpq's own default is a database with the user's name. A backup is of the whole cluster, and this one always exists.
+        keywords.push(("dbname".to_owned(), "postgres".to_owned()));
+    }
+    Ok(ConnectionSettings { conninfo, keywords })
+}
+
+/// Chooses the language: `--lang`, `CADENA_LANG`, the file, the locale, English.
+///
+/// # Errors
+/// `ConfigBadVariable` when `CADENA_LANG` names a language that we don't speak. A wrong `--lang` is left to the parser.
+pub fn choose_language(
+    flag: Option<&str>,
+    environment: &Environment,
+    file: Option<Language>,
+) -> Result<Language, ConfigError> {
+    if let Some(language) = flag.and_then(|name| parse_choice(name).ok()) {
+        return Ok(language);
+    }
+    if let Some(language) = environment.parsed("CADENA_LANG", locale_name)?.or(file) {
+        return Ok(language);
+    }
+    // The first of these that is set decides, as in POSIX, even if it is C.
+    let variable = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|name| environment.raw(name));
+    let name = match variable {
+        Some(value) => value.to_str().map(str::to_owned),
+        None => sys_locale::get_locale(),
+    };
+    Ok(name.and_then(|name| Language::from_locale_name(&name)).unwrap_or(Language::English))
+}
+
+fn locale_name(name: &str) -> Result<Language, String> {
+    Language::from_locale_name(name).map_or_else(|| parse_choice(name), Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(flags: &GlobalOptions, environment: &[(&str, &str)], file: FileConfig) -> Settings {
+        match Settings::resolve(flags, &Environment::of(environment), file) {
+            Ok(settings) => settings,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn keyword<'a>(settings: &'a Settings, name: &str) -> Option<&'a str> {
+        let mut found = settings.connection.keywords.iter().filter(|(known, _)| known == name);
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} is given twice");
+        value
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_defaults() {
+        let file = || FileConfig {
+            keywords: vec![("host".into(), "file".into()), ("user".into(), "file".into()), ("port".into(), "1".into())],
+            repository: Some("/file".into()),
+            ..FileConfig::default()
+        };
+        let environment = [("DB_HOST", "environment"), ("DB_USER", "environment"), ("BACKUP_DIR", "/environment")];
+        let flags = GlobalOptions { host: Some("flag".into()), repository: Some("/flag".into()), ..Default::default() };
+
+        let settings = resolve(&flags, &environment, file());
+        assert_eq!(keyword(&settings, "host"), Some("flag"));
+        assert_eq!(keyword(&settings, "user"), Some("environment"));
+        assert_eq!(keyword(&settings, "port"), Some("1"));
+        assert_eq!(settings.repository, PathBuf::from("/flag"));
+        let none = GlobalOptions::default();
+        assert_eq!(resolve(&none, &environment, file()).repository, PathBuf::from("/environment"));
+        assert_eq!(resolve(&none, &[], file()).repository, PathBuf::from("/file"));
+        let default = resolve(&none, &[], FileConfig::default()).repository;
+        assert!(default.is_absolute() && default.ends_with(DEFAULT_REPOSITORY), "{default:?}");
+    }
+
+    #[test]
+    fn the_database_url_replaces_the_files_connection() {
+        let file = FileConfig {
+            url: Some("host=file".into()),
+            keywords: vec![("host".into(), "file".into())],
+            ..FileConfig::default()
+        };
+        let settings = resolve(&GlobalOptions::default(), &[("DATABASE_URL", "host=url"), ("DB_NAME", "d")], file);
+        assert_eq!(settings.connection.conninfo.as_deref(), Some("host=url"));
+        assert_eq!(settings.connection.keywords, [("dbname".to_owned(), "d".to_owned())]);
+    }
+
+    #[test]
+    fn the_maintenance_database_is_used_only_when_nobody_names_one() {
+        let none = GlobalOptions::default;
+        assert_eq!(keyword(&resolve(&none(), &[], FileConfig::default()), "dbname"), Some("postgres"));
+        for name in ["PGDATABASE", "PGSERVICE", "DATABASE_URL"] {
+            assert_eq!(keyword(&resolve(&none(), &[(name, "x")], FileConfig::default()), "dbname"), None, "{name}");
+        }
+        assert_eq!(keyword(&resolve(&none(), &[("DB_NAME", "x")], FileConfig::default()), "dbname"), Some("x"));
+    }
+
+    #[test]
+    fn a_bad_variable_is_named_with_what_is_allowed() {
+        let environment = Environment::of(&[("DB_PORT", "http")]);
+        let error = Settings::resolve(&GlobalOptions::default(), &environment, FileConfig::default()).err();
+        let text = error.map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(text, "environment variable DB_PORT = http; allowed: 1..65535");
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_absent() {
+        let settings =
+            resolve(&GlobalOptions::default(), &[("DB_HOST", ""), ("BACKUP_DIR", "")], FileConfig::default());
+        assert_eq!(keyword(&settings, "host"), None);
+        assert!(settings.repository.ends_with(DEFAULT_REPOSITORY));
+    }
+
+    #[test]
+    fn the_language_comes_from_flag_then_variable_then_file_then_locale() {
+        let choose =
+            |flag, variables: &[(&str, &str)], file| choose_language(flag, &Environment::of(variables), file).ok();
+        let (en, es) = (Some(Language::English), Some(Language::Spanish));
+        assert_eq!(choose(Some("es"), &[("CADENA_LANG", "en")], en), es);
+        assert_eq!(choose(None, &[("CADENA_LANG", "es_AR"), ("LANG", "en_US")], en), es);
+        assert_eq!(choose(None, &[("LANG", "en_US.UTF-8")], es), es);
+        assert_eq!(choose(None, &[("LANG", "es_AR.UTF-8")], None), es);
+        assert_eq!(choose(None, &[("LC_ALL", "C"), ("LANG", "es_AR.UTF-8")], None), en);
+        assert_eq!(choose(None, &[("LC_MESSAGES", "es_ES"), ("LANG", "en_US")], None), es);
+        assert_eq!(choose(None, &[("CADENA_LANG", "klingon")], None), None);
+    }
+}

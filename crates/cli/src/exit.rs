@@ -1,0 +1,116 @@
+//! What does the exit code say? docs/reference/exit-codes.md is the contract.
+
+use std::process::ExitCode;
+
+/// The exit codes of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Done.
+    Success = 0,
+    /// The operation failed.
+    Failed = 1,
+    /// The command line or the configuration is wrong; nothing was tried.
+    Usage = 2,
+    /// Done, and something needs a look (corrupt pages, attention in `status`).
+    Warnings = 3,
+    /// Another backup or restore holds the lock.
+    Busy = 4,
+    /// A backup is damaged.
+    Damage = 5,
+    /// A precondition is not met; nothing was written.
+    Refused = 6,
+    /// Ended by SIGINT or SIGTERM.
+    Interrupted = 130,
+}
+
+/// Errors that tell of a damaged backup.
+pub const DAMAGE_KEYS: &[&str] = &[
+    "repository-archive-missing",
+    "repository-archive-size",
+    "repository-archive-digest",
+    "archive-damaged",
+    "archive-hostile-member",
+    "archive-absurd",
+    "archive-no-member",
+    "restore-content",
+    "restore-incomplete",
+];
+
+/// Errors that come before the first byte is written: a refusal.
+pub const REFUSAL_KEYS: &[&str] = &[
+    "cluster-binary-missing",
+    "cluster-no-user",
+    "cluster-privilege",
+    "cluster-root",
+    "cluster-version",
+    "cluster-wal-level",
+    "read-not-local",
+    "repository-absent",
+    "repository-empty",
+    "repository-foreign",
+    "repository-newer",
+    "repository-no-backup",
+    "archive-newer",
+    "restore-kind",
+    "restore-no-space",
+    "restore-not-completed",
+    "restore-tablespace-target",
+    "restore-target",
+    "restore-target-not-empty",
+    "restore-target-running",
+    "restore-unknown-tablespace",
+    "verify-not-completed",
+];
+
+/// Errors that say that someone else is at work.
+pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy"];
+
+impl ExitStatus {
+    /// Returns the code for an error's key.
+    pub fn for_key(key: &str) -> Self {
+        if key == "cancelled" {
+            ExitStatus::Interrupted
+        } else if key.starts_with("usage-") || key.starts_with("config-") || key == "backup-option" {
+            ExitStatus::Usage
+        } else if BUSY_KEYS.contains(&key) {
+            ExitStatus::Busy
+        } else if DAMAGE_KEYS.contains(&key) {
+            ExitStatus::Damage
+        } else if REFUSAL_KEYS.contains(&key) {
+            ExitStatus::Refused
+        } else {
+            ExitStatus::Failed
+        }
+    }
+
+    /// Returns the number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> ExitCode {
+        ExitCode::from(status.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_key_gives_the_documented_code() {
+        for (key, code) in [
+            ("cancelled", 130),
+            ("usage-unknown-option", 2),
+            ("config-unknown-key", 2),
+            ("repository-busy", 4),
+            ("repository-archive-digest", 5),
+            ("restore-target-not-empty", 6),
+            ("cluster-connect", 1),
+        ] {
+            assert_eq!(ExitStatus::for_key(key).code(), code, "{key}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Which words does the user read? Fluent catalogues in Spanish and English, compiled into the program.
+
+mod language;
+#[cfg(test)]
+mod parity;
+
+pub use language::Language;
+
+use crate::render::units;
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use serde_json::{Map, Value};
+
+/// Speaks one language. A value, not a global: two users of one process may differ.
+pub struct Locale {
+    language: Language,
+    bundle: FluentBundle<FluentResource>,
+}
+
+/// The catalogues of one language: file name and content.
+pub(crate) type Catalogue = [(&'static str, &'static str); 4];
+
+pub(crate) const ENGLISH: Catalogue = [
+    ("errors.ftl", include_str!("../../locale/en/errors.ftl")),
+    ("findings.ftl", include_str!("../../locale/en/findings.ftl")),
+    ("help.ftl", include_str!("../../locale/en/help.ftl")),
+    ("messages.ftl", include_str!("../../locale/en/messages.ftl")),
+];
+pub(crate) const SPANISH: Catalogue = [
+    ("errors.ftl", include_str!("../../locale/es/errors.ftl")),
+    ("findings.ftl", include_str!("../../locale/es/findings.ftl")),
+    ("help.ftl", include_str!("../../locale/es/help.ftl")),
+    ("messages.ftl", include_str!("../../locale/es/messages.ftl")),
+];
+
+impl Locale {
+    /// Loads the catalogues of `language`.
+    pub fn new(language: Language) -> Self {
+        let mut bundle = FluentBundle::new_concurrent(vec![language.identifier()]);
+        // Terminals show Fluent's directional marks as rubbish.
+        bundle.set_use_isolating(false);
+        let catalogue = match language {
+            Language::English => ENGLISH,
+            Language::Spanish => SPANISH,
+        };
+        for (_, content) in catalogue {
+            // A catalogue with a bad message still gives its good ones; a test refuses bad ones.
+            let resource = FluentResource::try_new(content.to_owned()).unwrap_or_else(|(resource, _)| resource);
+            bundle.add_resource_overriding(resource);
+        }
+        Locale { language, bundle }
+    }
+
+    /// Returns the language.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// Returns a message without arguments. The key is a literal: a test checks that it exists.
+    pub fn say(&self, key: &str) -> String {
+        self.text(key, &[])
+    }
+
+    /// Returns a message with arguments. The key is a literal: a test checks that it exists.
+    pub fn say_with(&self, key: &str, arguments: &[(&str, FluentValue<'_>)]) -> String {
+        self.text(key, arguments)
+    }
+
+    /// Returns a message whose key is computed; the key itself when there is none.
+    pub fn text(&self, key: &str, arguments: &[(&str, FluentValue<'_>)]) -> String {
+        self.try_text(key, arguments).unwrap_or_else(|| key.to_owned())
+    }
+
+    /// Returns a message, or `None` when there is none under `key`.
+    pub fn try_text(&self, key: &str, arguments: &[(&str, FluentValue<'_>)]) -> Option<String> {
+        let pattern = self.bundle.get_message(key)?.value()?;
+        let arguments: FluentArgs<'_> = arguments.iter().map(|(name, value)| (*name, value.clone())).collect();
+        let mut errors = Vec::new();
+        Some(self.bundle.format_pattern(pattern, Some(&arguments), &mut errors).into_owned())
+    }
+
+    /// Returns the message of a key with the arguments of its serialized form; sizes and instants are made readable.
+    pub fn try_described(
+        &self,
+        key: &str,
+        arguments: &Map<String, Value>,
+        zone: &jiff::tz::TimeZone,
+    ) -> Option<String> {
+        let values: Vec<(&str, FluentValue<'_>)> =
+            arguments.iter().map(|(name, value)| (name.as_str(), self.readable(name, value, zone))).collect();
+        self.try_text(key, &values)
+    }
+
+    fn readable(&self, name: &str, value: &Value, zone: &jiff::tz::TimeZone) -> FluentValue<'static> {
+        match value {
+            Value::Number(number) if name.ends_with("_bytes") => match number.as_u64() {
+                Some(bytes) => units::size(bytes, self.language).into(),
+                None => number.to_string().into(),
+            },
+            // Fluent counts in f64; what it can't hold exactly stays text.
+            Value::Number(number) => match number.as_i64().filter(|n| n.unsigned_abs() < 1 << 53) {
+                Some(count) => FluentValue::from(count),
+                None => number.to_string().into(),
+            },
+            Value::String(text) if name == "since" || name.ends_with("_at") => match text.parse::<jiff::Timestamp>() {
+                Ok(instant) => units::local_time(instant, zone).into(),
+                Err(_) => text.clone().into(),
+            },
+            Value::String(text) => text.clone().into(),
+            Value::Null => "-".into(),
+            // An error within an error: its own sentence.
+            Value::Object(inner) => match inner.get("key").and_then(Value::as_str) {
+                Some(key) => {
+                    self.try_described(&format!("error-{key}"), inner, zone).unwrap_or_else(|| value.to_string()).into()
+                }
+                None => value.to_string().into(),
+            },
+            other => other.to_string().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn described(language: Language, key: &str, arguments: Value) -> Option<String> {
+        let map = arguments.as_object().cloned().unwrap_or_default();
+        Locale::new(language).try_described(key, &map, &jiff::tz::TimeZone::UTC)
+    }
+
+    #[test]
+    fn sizes_and_instants_in_errors_are_readable() {
+        let arguments = json!({"directory": "/x", "free_bytes": 1_610_612_736_u64, "needed_bytes": 1_048_576});
+        let text = described(Language::Spanish, "error-restore-no-space", arguments).unwrap_or_default();
+        assert!(text.contains("1,5 GiB") && text.contains("1,0 MiB"), "{text}");
+        let busy = json!({"name": "n", "pid": 7, "host": "h", "since": "2026-11-24T00:00:00Z"});
+        let text = described(Language::English, "error-repository-busy", busy).unwrap_or_default();
+        assert!(text.contains("2026-11-24 00:00:00"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_from_a_message() {
+        assert_eq!(described(Language::English, "error-nonsense", json!({})), None);
+    }
+}

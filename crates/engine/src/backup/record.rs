@@ -1,0 +1,110 @@
+use super::run::BackupOptions;
+use super::seal::Sealer;
+use super::wal_members::WalRange;
+use crate::Error;
+use crate::cluster::{BackupStart, ClusterInfo};
+use crate::reader::WalkNotes;
+use serde_json::{Value, json};
+use vault::archive::SealedArchive;
+use vault::repository::{BackupKind, BackupRecord, BackupSlot, BackupState, RecordTablespace};
+
+/// The version of the record's form that this program writes.
+const RECORD_VERSION: u32 = 1;
+
+/// Makes the record of a backup that begins: everything that is known before the first byte is read.
+pub(super) fn opened(
+    slot: &BackupSlot,
+    info: &ClusterInfo,
+    options: &BackupOptions,
+    label: &str,
+    started_at: jiff::Timestamp,
+) -> BackupRecord {
+    BackupRecord {
+        record_version: RECORD_VERSION,
+        id: slot.id(),
+        kind: BackupKind::Full,
+        base_id: None,
+        archive_name: format!("{}.backup", slot.name().stem),
+        state: BackupState::InProgress,
+        started_at,
+        finished_at: None,
+        label: label.to_owned(),
+        system_identifier: info.system_identifier,
+        postgresql_version: info.version,
+        server_version: info.server_version.clone(),
+        from_standby: info.in_recovery,
+        start_lsn: None,
+        stop_lsn: None,
+        timeline: None,
+        block_size_bytes: info.block_size_bytes,
+        wal_segment_size: Some(info.wal_segment_size),
+        data_checksums: info.data_checksums,
+        plain_bytes: 0,
+        archive_bytes: 0,
+        sha256: None,
+        files: 0,
+        compression_level: options.compression_level,
+        reader: String::new(),
+        changes_found_by: None,
+        tablespaces: info
+            .tablespaces
+            .iter()
+            .map(|tablespace| RecordTablespace {
+                oid: tablespace.oid,
+                name: tablespace.name.clone(),
+                location: tablespace.location.clone(),
+            })
+            .collect(),
+        corrupt_pages: Vec::new(),
+        corrupt_pages_total: 0,
+        warnings: Vec::new(),
+        tool_version: options.tool_version.clone(),
+        error: None,
+    }
+}
+
+/// Enters what the sealed archive settled; the record is then COMPLETADO and ready for the commit.
+pub(super) fn complete(record: &mut BackupRecord, sealed: &SealedArchive, range: WalRange) {
+    record.state = BackupState::Completed;
+    record.finished_at = Some(jiff::Timestamp::now());
+    record.start_lsn = Some(range.start_lsn);
+    record.stop_lsn = Some(range.stop_lsn);
+    record.timeline = Some(range.stop_timeline);
+    record.archive_bytes = sealed.size_bytes;
+    record.sha256 = Some(sealed.sha256.clone());
+}
+
+/// Enters what the copy found.
+pub(super) fn enter_copied(record: &mut BackupRecord, sealer: &Sealer) {
+    record.plain_bytes = sealer.content_bytes;
+    record.files = sealer.files;
+    record.corrupt_pages = sealer.pages.corrupt.clone();
+    record.corrupt_pages_total = sealer.pages.corrupt_total;
+    if let (Some(first), total @ 1..) = (record.corrupt_pages.first(), record.corrupt_pages_total) {
+        let (file, block) = (first.file.clone(), first.block);
+        record.warnings.push(json!({ "key": "warning-corrupt-pages", "pages": total, "file": file, "block": block }));
+    }
+}
+
+/// Ends the record of a backup that failed.
+pub(super) fn fail(record: &mut BackupRecord, error: &Error) {
+    record.state = BackupState::Failed;
+    record.finished_at = Some(jiff::Timestamp::now());
+    record.archive_bytes = 0;
+    record.sha256 = None;
+    let mut value = serde_json::to_value(error).unwrap_or_else(|_| json!({ "key": "unknown" }));
+    value["message"] = Value::String(error.to_string());
+    record.error = Some(value);
+}
+
+/// Names what the user should know though the backup is whole.
+pub(super) fn warn(record: &mut BackupRecord, start: &BackupStart, notes: WalkNotes) {
+    if let Some(refusal) = &start.slot_refusal {
+        record.warnings.push(json!({ "key": "warning-no-slot", "cause": refusal }));
+    }
+    for (key, paths) in [("warning-followed-links", notes.followed_links), ("warning-left-out", notes.left_out)] {
+        if let Some(first) = paths.first() {
+            record.warnings.push(json!({ "key": key, "count": paths.len(), "path": first }));
+        }
+    }
+}
