@@ -130,6 +130,8 @@ error-backup-control-file = pg_control can't be read whole: { $detail }
 error-backup-control-file-remedy = Run the backup again. If it stays, the cluster's control file is damaged: look into PostgreSQL's log.
 error-backup-option = Option { $option } has the value { $value }: { $reason }
 error-backup-option-remedy = `cadena help full` says what is allowed.
+error-backup-timeline-history = The history of the timelines does not lead from { $start } to { $stop }.
+error-backup-timeline-history-remedy = Run the backup again. If it stays, look into pg_wal for the .history files of both timelines.
 error-backup-spool = The temporary file in { $folder } failed: { $cause }
 error-backup-spool-remedy = Free space there, or name another folder in TMPDIR, and run the backup again.
 

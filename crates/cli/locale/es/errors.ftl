@@ -130,6 +130,8 @@ error-backup-control-file = No se puede leer pg_control completo: { $detail }
 error-backup-control-file-remedy = Repetir el backup. Si persiste, el archivo de control del clúster está dañado: revisar el log de PostgreSQL.
 error-backup-option = La opción { $option } tiene el valor { $value }: { $reason }
 error-backup-option-remedy = `cadena help full` dice qué se admite.
+error-backup-timeline-history = La historia de las líneas de tiempo no lleva de { $start } a { $stop }.
+error-backup-timeline-history-remedy = Repetir el backup. Si persiste, buscar en pg_wal los archivos .history de ambas líneas de tiempo.
 error-backup-spool = Falló el archivo temporal en { $folder }: { $cause }
 error-backup-spool-remedy = Liberar espacio allí, o indicar otra carpeta en TMPDIR, y repetir el backup.
 

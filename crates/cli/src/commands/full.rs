@@ -33,6 +33,7 @@ fn backup_options(session: &Session, options: &FullOptions) -> BackupOptions {
         label: options.label.clone(),
         tool_version: tool_version(),
         time_zone: settings.time_zone.clone(),
+        temporary_folder: std::env::temp_dir(),
     }
 }
 

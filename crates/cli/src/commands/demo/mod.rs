@@ -103,6 +103,7 @@ fn back_up(session: &Session, source: &LocalServer, repository: &Repository) -> 
         label: Some("cadena demo".to_owned()),
         tool_version: tool_version(),
         time_zone: settings.time_zone.clone(),
+        temporary_folder: std::env::temp_dir(),
     };
     let connection = source.connection_settings("postgres");
     Ok(run_full(&connection, repository, &options, &*session.progress(), &session.cancel)?)
