@@ -1,4 +1,5 @@
-//! What a base backup leaves out: PostgreSQL's own list (upstream `basebackup.c`, the same in 14 to 18).
+//! What a base backup leaves out: PostgreSQL's own list (upstream `basebackup.c`, the same in 14 to 18 but for
+//! `.DS_Store`, at which 14's own base backup stumbles).
 //!
 //! | name | where | becomes |
 //! |---|---|---|

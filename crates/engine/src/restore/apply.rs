@@ -1,20 +1,44 @@
-use super::RestorePlan;
-use crate::{Cancel, Error, Progress};
+use super::error::write_error;
+use super::files::{Layout, Tree, TreeWriter, sync_path, sync_roots, write_members};
+use super::recovery::{write_missing_config, write_recovery};
+use super::target::{Claim, Marker, Ownership};
+use super::{RestoreError, RestoreNote, RestorePlan};
+use crate::cluster::ClusterError;
+use crate::{Cancel, Error, Phase, Progress};
 use pgformat::Lsn;
+use pgformat::control_file::CONTROL_FILE_PATH;
 use serde::Serialize;
-use vault::repository::Repository;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+use vault::archive::ArchiveReader;
+use vault::repository::{BackupRecord, Repository, RepositoryError};
 
 /// What a restore did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreOutcome {
+    /// Files of the archive, those included that were left out.
     pub files: u64,
+    /// The sum of their sizes.
     pub written_bytes: u64,
+    /// Wall time, the check of the archive included.
     pub seconds: f64,
+    /// Up to where the server will recover.
     pub stop_lsn: Option<Lsn>,
+    /// What its user should know.
+    pub notes: Vec<RestoreNote>,
 }
+
+/// The name that pg_control is written under until it is whole.
+const CONTROL_FILE_DRAFT: &str = "global/pg_control.cadena";
 
 /// Applies a plan: checks every archive's SHA-256 before the first byte is written, writes the files in parallel, each output
 /// byte once, pg_control last, everything fsynced; then recovery settings.
+///
+/// # Errors
+/// `RepositoryArchiveDigest` before anything is written; the refusals of [`super::plan`] again, should a target have changed
+/// meanwhile; `RestoreContent`, `RestoreWrite`, `RestoreDiskFull`. After an error the targets are as they were, or
+/// `RestoreRemains` says what is left.
 ///
 /// # Cancellation
 /// Ends with `cancelled`; what was written is removed again, so that the target is as it was.
@@ -24,6 +48,156 @@ pub fn apply(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<RestoreOutcome, Error> {
-    let _ = (repository, plan, progress, cancel);
-    todo!()
+    let started = Instant::now();
+    let (record, target) = subject(plan)?;
+    let reader = repository.open_archive(record)?;
+    check_digest(&reader, record, progress, cancel)?;
+
+    let ownership = ownership(plan)?;
+    let claims = claim_targets(plan, target, record, &ownership)?;
+    match write_cluster(&reader, plan, record, &claims, ownership, progress, cancel) {
+        Ok(notes) => Ok(RestoreOutcome {
+            files: plan.files,
+            written_bytes: plan.plain_bytes,
+            seconds: started.elapsed().as_secs_f64(),
+            stop_lsn: record.stop_lsn,
+            notes,
+        }),
+        Err(error) => Err(undo(claims, error)),
+    }
+}
+
+fn subject(plan: &RestorePlan) -> Result<(&BackupRecord, &Path), RestoreError> {
+    let without = |detail: &str| RestoreError::RestoreTarget { directory: String::new(), detail: detail.to_owned() };
+    let record = plan.backups.first().ok_or_else(|| without("the plan has no backup"))?;
+    let target = plan.target.as_deref().ok_or_else(|| without("the plan is a preview"))?;
+    Ok((record, target))
+}
+
+/// Compares the archive with its record, before anything is written.
+fn check_digest(
+    reader: &ArchiveReader,
+    record: &BackupRecord,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    progress.phase(Phase::Verifying, Some(reader.size_bytes()));
+    let found = reader.sha256(&mut |bytes| {
+        progress.advance(bytes);
+        !cancel.is_cancelled()
+    })?;
+    cancel.check()?;
+    let found = found.unwrap_or_default();
+    let recorded = record.sha256.clone().unwrap_or_default();
+    if found.is_empty() || found != recorded {
+        let (id, object) = (record.id.to_string(), record.archive_name.clone());
+        return Err(RepositoryError::RepositoryArchiveDigest { id, object, found, recorded }.into());
+    }
+    Ok(())
+}
+
+fn ownership(plan: &RestorePlan) -> Result<Ownership, ClusterError> {
+    let owner = plan.owner.as_ref().ok_or(ClusterError::ClusterRoot {})?;
+    let we = rustix::process::geteuid();
+    let (directory_mode, file_mode) = if plan.survey.group_access { (0o750, 0o640) } else { (0o700, 0o600) };
+    let owner = (we.as_raw() != owner.uid).then_some((owner.uid, owner.gid));
+    Ok(Ownership { owner, directory_mode, file_mode })
+}
+
+/// Claims the data directory and every tablespace's, in the plan's order. All or none.
+fn claim_targets(
+    plan: &RestorePlan,
+    target: &Path,
+    record: &BackupRecord,
+    ownership: &Ownership,
+) -> Result<Vec<Claim>, Error> {
+    let marker = Marker::new(target, &record.archive_name);
+    let mut claims: Vec<Claim> = Vec::new();
+    let tablespaces = plan.tablespaces.iter().map(|tablespace| tablespace.new_location.as_path());
+    for directory in std::iter::once(target).chain(tablespaces) {
+        match Claim::take(directory, &marker, ownership) {
+            Ok(claim) => claims.push(claim),
+            Err(error) => return Err(undo(claims, error.into())),
+        }
+    }
+    Ok(claims)
+}
+
+/// Writes everything below the claimed targets, in the order in which it may become durable.
+fn write_cluster(
+    reader: &ArchiveReader,
+    plan: &RestorePlan,
+    record: &BackupRecord,
+    claims: &[Claim],
+    ownership: Ownership,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Vec<RestoreNote>, Error> {
+    let layout = Layout::new(&record.tablespaces);
+    let tree = open_tree(claims, ownership)?;
+    let mut notes: Vec<RestoreNote> = claims
+        .iter()
+        .filter(|claim| claim.removed_remains)
+        .map(|claim| RestoreNote::RestoreRemovedRemains { directory: claim.path().display().to_string() })
+        .collect();
+
+    progress.phase(Phase::Restoring, Some(plan.plain_bytes));
+    link_tablespaces(plan, &tree)?;
+    notes.extend(write_members(reader, &layout, &tree, plan.jobs, progress, cancel)?);
+    notes.extend(write_missing_config(&tree, &plan.survey)?);
+    write_recovery(&tree, &plan.survey, &record.id.to_string())?;
+
+    progress.phase(Phase::Syncing, None);
+    cancel.check()?;
+    sync_roots(&tree)?;
+    claims.iter().try_for_each(Claim::sync_parents)?;
+    cancel.check()?;
+    write_control_file(plan, &tree)?;
+    // The data directory's marker goes last: as long as it is there, the tablespaces' may be, too.
+    claims.iter().rev().try_for_each(Claim::release)?;
+    Ok(notes)
+}
+
+fn open_tree(claims: &[Claim], ownership: Ownership) -> Result<Tree, RestoreError> {
+    let mut tree = Tree::new(ownership);
+    for claim in claims {
+        let directory = claim.directory().try_clone().map_err(|error| write_error(claim.path(), error))?;
+        tree.add_root(directory, claim.path());
+    }
+    Ok(tree)
+}
+
+/// Makes the links from pg_tblspc to the tablespaces' directories.
+fn link_tablespaces(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreError> {
+    let mut writer = TreeWriter::new(tree);
+    writer.make_directory(0, b"pg_tblspc")?;
+    for tablespace in &plan.tablespaces {
+        let link = format!("pg_tblspc/{}", tablespace.oid);
+        writer.make_link(0, link.as_bytes(), &tablespace.new_location)?;
+    }
+    Ok(())
+}
+
+/// Writes pg_control, once everything else is durable: with it, the directory becomes a cluster.
+fn write_control_file(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreError> {
+    let mut writer = TreeWriter::new(tree);
+    let draft = tree.full_path(0, CONTROL_FILE_DRAFT.as_bytes());
+    let path = tree.full_path(0, CONTROL_FILE_PATH.as_bytes());
+    let mut file = writer.create_file(0, CONTROL_FILE_DRAFT.as_bytes())?;
+    let written = file.write_all(&plan.survey.control_bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| write_error(&draft, error))?;
+    std::fs::rename(&draft, &path).map_err(|error| write_error(&path, error))?;
+    path.parent().map_or(Ok(()), sync_path)
+}
+
+/// Puts the targets back as they were, and returns the error to tell.
+fn undo(claims: Vec<Claim>, error: Error) -> Error {
+    let mut outcome = error;
+    // The data directory is the first: without its control file the rest can't be taken for a cluster.
+    for claim in claims {
+        if let Err(remains) = claim.undo() {
+            outcome = remains.into_error(&outcome).into();
+        }
+    }
+    outcome
 }

@@ -1,31 +1,76 @@
 use serde::Serialize;
+use std::path::Path;
 
 /// Says why a restore is refused or failed. Serializes to `{"key": …, arguments}`.
+#[allow(missing_docs, reason = "each message says what its fields are")]
 #[derive(Debug, thiserror::Error, Serialize)]
 #[serde(tag = "key", rename_all = "kebab-case")]
 pub enum RestoreError {
+    /// The target, or a tablespace's target, holds something.
     #[error("{directory} is not empty")]
     RestoreTargetNotEmpty { directory: String },
+    /// Its postmaster.pid names a live process.
     #[error("a server is running in {directory} (process {pid})")]
     RestoreTargetRunning { directory: String, pid: u32 },
+    /// The target is no usable directory.
     #[error("{directory} can't be used as a target: {detail}")]
     RestoreTarget { directory: String, detail: String },
+    /// The file system is too small for all that would go there.
     #[error("{directory} has {free_bytes} bytes free; the restore needs {needed_bytes}")]
     RestoreNoSpace { directory: String, free_bytes: u64, needed_bytes: u64 },
+    /// The file system has too few inodes.
+    #[error("{directory} has room for {free_inodes} more files; the restore needs {needed_inodes}")]
+    RestoreNoInodes { directory: String, free_inodes: u64, needed_inodes: u64 },
+    /// The user who is to own the files can't reach them.
+    #[error("user {owner} can't reach {directory}: {ancestor} does not let it pass")]
+    RestoreUnreachable { directory: String, owner: String, ancestor: String },
+    /// `--tablespace` names one that the backup does not have.
     #[error("the backup has no tablespace {name}; it has: {known}")]
     RestoreUnknownTablespace { name: String, known: String },
+    /// A tablespace's target is relative, taken twice, inside another target, …
     #[error("tablespace {name} would go to {directory}, {reason}")]
     RestoreTablespaceTarget { name: String, directory: String, reason: &'static str },
+    /// Failed and running backups don't restore.
     #[error("backup {id} is {state}; only a completed one restores")]
     RestoreNotCompleted { id: String, state: String },
+    /// Increments come with a later version.
     #[error("backup {id} is {kind}; this version restores FULL backups")]
     RestoreKind { id: String, kind: String },
+    /// The archive and its record disagree: a swapped archive or record.
+    #[error("the archive of backup {id} has {what} {found}; its record says {recorded}")]
+    RestoreMismatch { id: String, what: &'static str, found: String, recorded: String },
+    /// The operating system refused a write.
     #[error("writing {path} failed: {cause}")]
     RestoreWrite { path: String, cause: String },
+    /// The target's file system filled up although there was room at first.
+    #[error("the disk is full: {path} could not be written")]
+    RestoreDiskFull { path: String },
+    /// The archive's bytes are not those that were read from the cluster.
     #[error("the archive's content of {path} does not match its checksum")]
     RestoreContent { path: String },
+    /// A file without which the cluster can't start is not in the archive.
     #[error("the archive of backup {id} lacks {path}")]
     RestoreIncomplete { id: String, path: String },
+    /// The marker's lock is held.
     #[error("another restore is writing {directory}")]
     RestoreBusy { directory: String },
+    /// The restore failed for `reason`, and what it had written could not all be removed again. The directory has no control
+    /// file, and the next restore into it removes the rest.
+    #[error("the restore failed ({reason}) and its remains in {directory} could not be removed: {cause}")]
+    RestoreRemains { directory: String, cause: String, reason: String },
+}
+
+/// Turns an operating system's refusal to write `path` into an error.
+pub(super) fn write_error(path: &Path, error: impl Into<std::io::Error>) -> RestoreError {
+    let error = error.into();
+    let path = path.display().to_string();
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => RestoreError::RestoreDiskFull { path },
+        _ => RestoreError::RestoreWrite { path, cause: error.to_string() },
+    }
+}
+
+/// Turns a refusal to look at a target into an error.
+pub(super) fn target_error(directory: &Path, error: impl Into<std::io::Error>) -> RestoreError {
+    RestoreError::RestoreTarget { directory: directory.display().to_string(), detail: error.into().to_string() }
 }

@@ -1,19 +1,27 @@
+use super::RestoreError;
+use super::files::{Layout, Survey, is_in_place, survey};
+use super::target::{
+    Access, FilesystemNeed, TargetNeed, TargetState, Usage, check_space, filesystem_needs, inspect, resolved, usage,
+};
 use crate::Error;
 use crate::cluster::ServerOwner;
 use serde::Serialize;
-use std::path::PathBuf;
-use vault::repository::{BackupId, BackupRecord, Repository};
+use std::path::{Path, PathBuf};
+use vault::repository::{BackupId, BackupKind, BackupRecord, BackupState, RecordTablespace, Repository};
 
 /// Says which backup is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestoreSelector {
+    /// The newest completed one.
     Latest,
+    /// This one.
     Backup(BackupId),
 }
 
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct RestoreRequest {
+    /// Which backup.
     pub selector: RestoreSelector,
     /// The new data directory; absolute. `None` for a preview.
     pub target: Option<PathBuf>,
@@ -21,6 +29,7 @@ pub struct RestoreRequest {
     pub tablespaces: Vec<(String, PathBuf)>,
     /// The user who is to own the files; see [`ServerOwner::choose`].
     pub owner: Option<String>,
+    /// How many workers write, at least 1; each takes up to 16 MiB of memory.
     pub jobs: usize,
 }
 
@@ -29,31 +38,276 @@ pub struct RestoreRequest {
 pub struct RestorePlan {
     /// Base first.
     pub backups: Vec<BackupRecord>,
+    /// The data directory; `None` for a preview.
     pub target: Option<PathBuf>,
+    /// Every tablespace with a directory of its own; those inside the data directory move with it.
     pub tablespaces: Vec<TablespaceTarget>,
+    /// Files in the archive.
     pub files: u64,
     /// What will be written.
     pub plain_bytes: u64,
     /// What will be read from the repository.
     pub archive_bytes: u64,
+    /// Room needed and free on each file system; empty for a preview.
+    pub filesystems: Vec<FilesystemNeed>,
+    /// Targets in which a killed restore left its marker and files; they are removed first.
+    pub remains: Vec<PathBuf>,
+    /// The name of the user who will own the files.
+    pub owner_name: Option<String>,
+    /// The user who will own the files; `None` for a preview.
     #[serde(skip)]
     pub owner: Option<ServerOwner>,
+    /// How many workers will write.
     pub jobs: usize,
+    #[serde(skip)]
+    pub(super) survey: Box<Survey>,
 }
 
 /// Where a tablespace goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TablespaceTarget {
+    /// The name of its link in pg_tblspc.
     pub oid: u32,
+    /// Its name in the database.
     pub name: String,
+    /// Its directory when the backup was taken.
     pub old_location: String,
+    /// Its directory after the restore.
     pub new_location: PathBuf,
 }
 
 /// Makes the plan and checks all that can be checked without reading whole archives: the backup is COMPLETADO, its archive is
-/// there with the right size, its index is sound, the target and every tablespace target are empty or absent, no server runs
-/// there, no target lies inside another, space suffices.
+/// there with the right size, its index is sound and holds what a start needs, the target and every tablespace target are
+/// empty or absent, no server runs there, no target lies inside another, the owner can reach them, space suffices.
+///
+/// # Errors
+/// `RestoreNotCompleted`, `RestoreKind`, `RestoreIncomplete`, `RestoreMismatch`, `RestoreUnknownTablespace`,
+/// `RestoreTablespaceTarget`, `RestoreTarget`, `RestoreTargetNotEmpty`, `RestoreTargetRunning`, `RestoreBusy`, `RestoreUnreachable`,
+/// `RestoreNoSpace`, `RestoreNoInodes`, and the repository's, archive's and format's own.
 pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<RestorePlan, Error> {
-    let _ = (repository, request);
-    todo!()
+    let record = choose_backup(repository, request.selector)?;
+    let tablespaces = place_tablespaces(&record.tablespaces, &request.tablespaces)?;
+    let layout = Layout::new(&record.tablespaces);
+    let reader = repository.open_archive(&record)?;
+    let survey = survey(&reader, &record, &layout)?;
+
+    let mut plan = RestorePlan {
+        target: request.target.clone(),
+        tablespaces,
+        files: survey.files,
+        plain_bytes: survey.content_bytes,
+        archive_bytes: reader.size_bytes(),
+        filesystems: Vec::new(),
+        remains: Vec::new(),
+        owner_name: None,
+        owner: None,
+        jobs: request.jobs.max(1),
+        survey: Box::new(survey),
+        backups: vec![record],
+    };
+    if let Some(target) = &request.target {
+        let owner = ServerOwner::choose(request.owner.as_deref(), target)?;
+        check_targets(&mut plan, target, &owner)?;
+        plan.owner_name = Some(owner.name.clone());
+        plan.owner = Some(owner);
+    }
+    Ok(plan)
+}
+
+/// Finds the record, and refuses what can't be restored.
+fn choose_backup(repository: &Repository, selector: RestoreSelector) -> Result<BackupRecord, Error> {
+    let record = match selector {
+        RestoreSelector::Latest => repository.latest()?,
+        RestoreSelector::Backup(id) => repository.record(id)?,
+    };
+    let id = record.id.to_string();
+    if record.state != BackupState::Completed {
+        return Err(RestoreError::RestoreNotCompleted { id, state: word(&record.state) }.into());
+    }
+    if record.kind != BackupKind::Full {
+        return Err(RestoreError::RestoreKind { id, kind: word(&record.kind) }.into());
+    }
+    Ok(record)
+}
+
+/// Returns the word that a value serializes to.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Applies `OLD=NEW` to the tablespaces that have a directory of their own.
+fn place_tablespaces(
+    tablespaces: &[RecordTablespace],
+    moves: &[(String, PathBuf)],
+) -> Result<Vec<TablespaceTarget>, RestoreError> {
+    let movable: Vec<&RecordTablespace> = tablespaces.iter().filter(|tablespace| !is_in_place(tablespace)).collect();
+    let mut placed: Vec<TablespaceTarget> = movable
+        .iter()
+        .map(|tablespace| TablespaceTarget {
+            oid: tablespace.oid,
+            name: tablespace.name.clone(),
+            old_location: tablespace.location.clone(),
+            new_location: PathBuf::from(&tablespace.location),
+        })
+        .collect();
+    let mut moved = vec![false; placed.len()];
+    for (old, new) in moves {
+        // A name wins over an OID, and that over a directory, should one tablespace be named as another's number.
+        let by_name = placed.iter().position(|tablespace| tablespace.name == *old);
+        let by_oid = || placed.iter().position(|tablespace| tablespace.oid.to_string() == *old);
+        let by_location = || {
+            let same = |location: &str| Path::new(location).components().eq(Path::new(old).components());
+            placed.iter().position(|tablespace| same(&tablespace.old_location))
+        };
+        let Some(position) = by_name.or_else(by_oid).or_else(by_location) else {
+            let known: Vec<&str> = placed.iter().map(|tablespace| tablespace.name.as_str()).collect();
+            return Err(RestoreError::RestoreUnknownTablespace { name: old.clone(), known: known.join(", ") });
+        };
+        if std::mem::replace(&mut moved[position], true) {
+            return Err(tablespace_error(&placed[position], "and elsewhere too"));
+        }
+        placed[position].new_location.clone_from(new);
+    }
+    Ok(placed)
+}
+
+fn tablespace_error(tablespace: &TablespaceTarget, reason: &'static str) -> RestoreError {
+    RestoreError::RestoreTablespaceTarget {
+        name: tablespace.name.clone(),
+        directory: tablespace.new_location.display().to_string(),
+        reason,
+    }
+}
+
+/// Looks at every target, and sums what goes where.
+fn check_targets(plan: &mut RestorePlan, target: &Path, owner: &ServerOwner) -> Result<(), RestoreError> {
+    check_tablespace_paths(&plan.tablespaces, target)?;
+    let directories: Vec<PathBuf> = std::iter::once(target.to_owned())
+        .chain(plan.tablespaces.iter().map(|tablespace| tablespace.new_location.clone()))
+        .collect();
+    let mut remains = Vec::new();
+    for directory in &directories {
+        let state = inspect(directory)?;
+        check_reachable(directory, owner)?;
+        let taken = match state {
+            TargetState::Remains => {
+                plan.remains.push(directory.clone());
+                usage(directory).map_err(|error| super::error::target_error(directory, error))?
+            }
+            TargetState::Absent | TargetState::Empty => Usage::default(),
+        };
+        remains.push(taken);
+    }
+    // Recovery writes on: at its end the last segment is copied into the new timeline, and the next one is made.
+    let recovery_bytes = 2 * plan.survey.control.wal_segment_size.bytes();
+    let needs: Vec<TargetNeed<'_>> = directories
+        .iter()
+        .zip(&plan.survey.roots)
+        .zip(remains)
+        .enumerate()
+        .map(|(number, ((directory, root), remains))| TargetNeed {
+            directory,
+            needed_bytes: root.allocated_bytes + if number == 0 { recovery_bytes } else { 0 },
+            // The directory itself, its marker, and settings.
+            needed_inodes: root.inodes + 8,
+            remains,
+        })
+        .collect();
+    plan.filesystems = filesystem_needs(&needs)?;
+    check_space(&plan.filesystems)
+}
+
+/// Refuses tablespace targets that are relative, or equal to or inside another target.
+fn check_tablespace_paths(tablespaces: &[TablespaceTarget], target: &Path) -> Result<(), RestoreError> {
+    let data_directory = resolved(target);
+    let mut taken: Vec<PathBuf> = Vec::new();
+    for tablespace in tablespaces {
+        if !tablespace.new_location.is_absolute() {
+            return Err(tablespace_error(tablespace, "which is not absolute"));
+        }
+        let place = resolved(&tablespace.new_location);
+        if place.starts_with(&data_directory) {
+            return Err(tablespace_error(tablespace, "which is in the data directory"));
+        }
+        if data_directory.starts_with(&place) {
+            return Err(tablespace_error(tablespace, "which holds the data directory"));
+        }
+        if taken.iter().any(|other| place.starts_with(other) || other.starts_with(&place)) {
+            return Err(tablespace_error(tablespace, "which overlaps another tablespace's"));
+        }
+        taken.push(place);
+    }
+    Ok(())
+}
+
+/// As root we may go where the server's own user may not.
+fn check_reachable(directory: &Path, owner: &ServerOwner) -> Result<(), RestoreError> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    // The target itself will be given to the owner; what is absent will be made for it.
+    let Some(parent) = resolved(directory).parent().map(Path::to_owned) else { return Ok(()) };
+    match Access::of(owner).barrier(&parent) {
+        None => Ok(()),
+        Some(ancestor) => Err(RestoreError::RestoreUnreachable {
+            directory: directory.display().to_string(),
+            owner: owner.name.clone(),
+            ancestor: ancestor.display().to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded() -> Vec<RecordTablespace> {
+        let tablespace = |oid, name: &str, location: &str| RecordTablespace {
+            oid,
+            name: name.to_owned(),
+            location: location.to_owned(),
+        };
+        vec![
+            tablespace(16400, "fast", "/srv/fast"),
+            tablespace(16401, "inside", "pg_tblspc/16401"),
+            tablespace(16402, "slow", "/srv/slow"),
+        ]
+    }
+
+    fn moves(pairs: &[(&str, &str)]) -> Vec<(String, PathBuf)> {
+        pairs.iter().map(|(old, new)| ((*old).to_owned(), PathBuf::from(new))).collect()
+    }
+
+    #[test]
+    fn a_tablespace_is_named_by_name_oid_or_old_directory() {
+        for old in ["slow", "16402", "/srv/slow", "/srv/slow/"] {
+            let placed = place_tablespaces(&recorded(), &moves(&[(old, "/new")])).unwrap();
+            let locations: Vec<&Path> = placed.iter().map(|tablespace| tablespace.new_location.as_path()).collect();
+            assert_eq!(locations, [Path::new("/srv/fast"), Path::new("/new")], "{old}");
+        }
+    }
+
+    #[test]
+    fn refuses_unknown_tablespaces_and_two_places_for_one() {
+        let unknown = place_tablespaces(&recorded(), &moves(&[("fats", "/new")])).unwrap_err();
+        assert!(matches!(unknown, RestoreError::RestoreUnknownTablespace { known, .. } if known == "fast, slow"));
+        // One that moves with the data directory can't be sent elsewhere.
+        assert!(place_tablespaces(&recorded(), &moves(&[("inside", "/new")])).is_err());
+        assert!(place_tablespaces(&recorded(), &moves(&[("fast", "/a"), ("16400", "/b")])).is_err());
+    }
+
+    #[test]
+    fn refuses_targets_inside_one_another() {
+        let check = |target: &str, pairs: &[(&str, &str)]| {
+            check_tablespace_paths(&place_tablespaces(&recorded(), &moves(pairs)).unwrap(), Path::new(target))
+        };
+        assert!(check("/data", &[]).is_ok());
+        assert!(check("/srv/fas", &[]).is_ok());
+        assert!(check("/data", &[("fast", "relative")]).is_err());
+        assert!(check("/data", &[("fast", "/data/pg_tblspc/x")]).is_err());
+        assert!(check("/data", &[("fast", "/data")]).is_err());
+        assert!(check("/srv/fast/data", &[]).is_err());
+        assert!(check("/data", &[("fast", "/srv/slow/sub")]).is_err());
+        assert!(check("/data", &[("fast", "/srv/x/../slow")]).is_err());
+    }
 }

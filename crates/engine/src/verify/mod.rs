@@ -1,7 +1,16 @@
 //! Is a backup whole? Levels: checksum (existence, size, SHA-256) and deep (every frame, member and page).
+//!
+//! What is wrong with a backup is a [`Finding`] in the report; an error means that the question could not be answered.
 
+mod deep;
 mod error;
+mod finding;
+mod manifest;
+mod ordered_frames;
+mod pages;
+mod tar_check;
 mod validate;
 
 pub use error::VerifyError;
-pub use validate::{Finding, FindingSeverity, ValidationLevel, ValidationReport, validate};
+pub use finding::{Finding, FindingKind, FindingSeverity};
+pub use validate::{ValidationLevel, ValidationReport, validate};

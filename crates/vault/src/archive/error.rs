@@ -5,10 +5,17 @@ use serde::Serialize;
 #[derive(Debug, thiserror::Error, Serialize)]
 #[serde(tag = "key", rename_all = "kebab-case")]
 pub enum ArchiveError {
-    /// No seek table, no index, bad lengths, a frame that does not decode, a digest that differs.
+    /// No seek table, no index, bad lengths, a frame that does not decode, a checksum that differs. `offset` counts the
+    /// bytes of the archive file.
     #[error("the archive is damaged at byte {offset}: {detail}")]
     ArchiveDamaged { offset: u64, detail: String },
-    /// A member whose path could leave the target: `..`, absolute, empty part, NUL, a link, a device.
+    /// The tar stream is not the one that the index describes. `plain_offset` counts the bytes of the tar stream.
+    #[error("the archive's tar stream is wrong at its byte {plain_offset}: {detail}")]
+    ArchiveTarDamaged { plain_offset: u64, detail: String },
+    /// A member's content does not match the CRC-32C that the index has for it.
+    #[error("the archive's content of {path:?} does not match its checksum")]
+    ArchiveContentDamaged { path: String, expected_crc32c: u32, found_crc32c: u32 },
+    /// A member whose path could leave the target: `..`, absolute, empty part, NUL; or one that would overwrite another member.
     #[error("the archive holds a member that is refused: {path:?}: {reason}")]
     ArchiveHostileMember { path: String, reason: &'static str },
     /// Sizes that no real archive has.
@@ -21,7 +28,34 @@ pub enum ArchiveError {
     ArchiveNoMember { path: String },
     #[error("compression failed: {detail}")]
     ArchiveCodec { detail: String },
+    /// The caller of the writer broke its rules: a defect of this program, found before the archive was sealed.
+    #[error("the archive was put together wrongly: {detail}")]
+    ArchiveMisuse { detail: String },
     #[error(transparent)]
     #[serde(untagged)]
     Storage(#[from] StorageError),
+}
+
+impl ArchiveError {
+    pub(super) fn damaged(offset: u64, detail: impl Into<String>) -> Self {
+        ArchiveError::ArchiveDamaged { offset, detail: detail.into() }
+    }
+
+    pub(super) fn misuse(detail: impl Into<String>) -> Self {
+        ArchiveError::ArchiveMisuse { detail: detail.into() }
+    }
+
+    pub(super) fn hostile(path: &[u8], reason: &'static str) -> Self {
+        ArchiveError::ArchiveHostileMember { path: printable(path), reason }
+    }
+}
+
+/// Shows a path in a message: UTF-8 as it is, other bytes escaped, so that two paths never look the same.
+pub(super) fn printable(path: &[u8]) -> String {
+    const SHOWN_BYTES: usize = 512;
+    let shown = &path[..path.len().min(SHOWN_BYTES)];
+    match std::str::from_utf8(shown) {
+        Ok(text) => text.to_owned(),
+        Err(_) => shown.escape_ascii().to_string(),
+    }
 }

@@ -1,15 +1,23 @@
 //! Which backups exist, and how does one come to exist? Layout, record, lock, commit, sweep.
+//!
+//! docs/format/repository.md is the contract; this module keeps it.
 
+mod begin;
+mod contents;
 mod description;
 mod error;
 mod layout;
 mod open;
 mod record;
+mod record_file;
 mod running;
+mod slot;
 
-pub use description::RepositoryDescription;
+pub use contents::{RepositoryContents, UnreadableRecord};
+pub use description::{FORMAT_VERSION, RepositoryDescription};
 pub use error::RepositoryError;
-pub use layout::{BackupName, archive_key, record_key};
-pub use open::{BackupSlot, Repository, RepositoryContents, UnreadableRecord};
-pub use record::{BackupId, BackupKind, BackupRecord, BackupState, CorruptPage, RecordTablespace};
+pub use layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, SEQUENCE_KEY, archive_key, record_key};
+pub use open::Repository;
+pub use record::{BackupId, BackupKind, BackupRecord, BackupState, CorruptPage, RECORD_VERSION, RecordTablespace};
 pub use running::RunningBackup;
+pub use slot::BackupSlot;

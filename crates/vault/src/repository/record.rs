@@ -2,6 +2,9 @@ use pgformat::{Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegmentSize};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The version of the record that this program writes, and the newest that it reads.
+pub const RECORD_VERSION: u32 = 1;
+
 /// Numbers a backup in its repository, from 1; never used again, even when the backup is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BackupId(pub u64);
@@ -9,10 +12,13 @@ pub struct BackupId(pub u64);
 /// Says what a backup holds. Serializes as the seed's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BackupKind {
+    /// Every file of the cluster.
     #[serde(rename = "FULL")]
     Full,
+    /// The blocks changed since the newest FULL.
     #[serde(rename = "DIFERENCIAL")]
     Differential,
+    /// The blocks changed since the newest backup of any kind.
     #[serde(rename = "INCREMENTAL")]
     Incremental,
 }
@@ -20,10 +26,13 @@ pub enum BackupKind {
 /// Says how far a backup came. Serializes as the seed's word. PENDIENTE and VALIDANDO live in the catalog only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BackupState {
+    /// Being made: never in a record file.
     #[serde(rename = "EN_PROGRESO")]
     InProgress,
+    /// Whole, durable, restorable.
     #[serde(rename = "COMPLETADO")]
     Completed,
+    /// Given up or broken off; it has no archive.
     #[serde(rename = "FALLIDO")]
     Failed,
 }
@@ -31,46 +40,70 @@ pub enum BackupState {
 /// The content of `NAME.json`: everything that is known of a backup without opening its archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackupRecord {
+    /// [`RECORD_VERSION`].
     pub record_version: u32,
+    /// Its number, from 1.
     pub id: BackupId,
+    /// What it holds.
     pub kind: BackupKind,
+    /// The backup whose blocks this one changes; `None` for a FULL.
     pub base_id: Option<BackupId>,
     /// File name without folder, such as `full_20261124_000000.backup`.
     pub archive_name: String,
+    /// COMPLETADO or FALLIDO.
     pub state: BackupState,
+    /// When the backup began.
     pub started_at: jiff::Timestamp,
+    /// When it ended; `None` when nobody saw it end.
     pub finished_at: Option<jiff::Timestamp>,
+    /// The label that the server got (upstream `pg_backup_start`).
     pub label: String,
+    /// The cluster's, equal to the repository's.
     pub system_identifier: SystemIdentifier,
+    /// Major version of the server.
     pub postgresql_version: MajorVersion,
     /// Full version text of the server, such as `17.10`.
     pub server_version: String,
+    /// Whether a standby was read.
     pub from_standby: bool,
     /// `None` in a backup that failed before it began.
     pub start_lsn: Option<Lsn>,
+    /// Where the WAL that the backup needs ends.
     pub stop_lsn: Option<Lsn>,
+    /// The timeline of both LSNs.
     pub timeline: Option<TimelineId>,
+    /// Size of a page.
     pub block_size_bytes: u32,
+    /// Size of a WAL segment in bytes.
     pub wal_segment_size: Option<WalSegmentSize>,
+    /// Whether pages carry checksums.
     pub data_checksums: bool,
     /// Bytes of the cluster's files before compression, WAL included.
     pub plain_bytes: u64,
+    /// Size of the archive; 0 without one.
     pub archive_bytes: u64,
+    /// Digest of the archive, 64 lower-case hexadecimal digits.
     pub sha256: Option<String>,
+    /// Members of the archive.
     pub files: u64,
+    /// zstd level.
     pub compression_level: i32,
     /// `local` or `sql`: how the files were read.
     pub reader: String,
     /// How changed blocks were found; `None` for a FULL.
     pub changes_found_by: Option<String>,
+    /// Every tablespace but `pg_default` and `pg_global`.
     pub tablespaces: Vec<RecordTablespace>,
     /// Pages whose checksum stayed wrong when they were read again; the first 1,000.
     #[serde(default)]
     pub corrupt_pages: Vec<CorruptPage>,
+    /// How many such pages there are.
     #[serde(default)]
     pub corrupt_pages_total: u64,
+    /// `{"key": …, arguments}` of everything that was not as it should be and did no harm.
     #[serde(default)]
     pub warnings: Vec<serde_json::Value>,
+    /// What made the backup, such as `cadena 0.1.0`.
     pub tool_version: String,
     /// `{"key": …, arguments}` of the error that ended a failed backup, plus `message` in English.
     pub error: Option<serde_json::Value>,
@@ -79,19 +112,36 @@ pub struct BackupRecord {
 /// Says where a tablespace was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordTablespace {
+    /// The tablespace's OID.
     pub oid: u32,
+    /// The tablespace's name.
     pub name: String,
+    /// The directory that it was in.
     pub location: String,
 }
 
 /// Names a page that is damaged in the cluster itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorruptPage {
+    /// Path of the relation's first segment below the data directory.
     pub file: String,
     /// Counted in the relation, across its segments.
     pub block: u32,
+    /// The checksum on the page.
     pub found: Option<u16>,
+    /// The checksum that its content has.
     pub expected: Option<u16>,
+}
+
+impl BackupState {
+    /// Returns the seed's word: `COMPLETADO`, `FALLIDO`, `EN_PROGRESO`.
+    pub fn word(self) -> &'static str {
+        match self {
+            BackupState::InProgress => "EN_PROGRESO",
+            BackupState::Completed => "COMPLETADO",
+            BackupState::Failed => "FALLIDO",
+        }
+    }
 }
 
 impl fmt::Display for BackupId {

@@ -1,21 +1,126 @@
 use serde::Serialize;
+use std::io;
 
 /// Says what went wrong with stored bytes. Serializes to `{"key": …, arguments}`.
-#[derive(Debug, thiserror::Error, Serialize)]
+#[derive(Debug, Clone, thiserror::Error, Serialize)]
 #[serde(tag = "key", rename_all = "kebab-case")]
 pub enum StorageError {
+    /// Nothing lies under the key.
     #[error("there is no {object} in {storage}")]
-    StorageMissing { storage: String, object: String },
+    StorageMissing {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+    },
+    /// Something lies under the key already, and it is kept.
     #[error("{object} is already in {storage}")]
-    StorageExists { storage: String, object: String },
+    StorageExists {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+    },
+    /// The object ends before the bytes that were asked for.
     #[error("{object} in {storage} ends at {size_bytes} bytes, {wanted_bytes} were wanted")]
-    StorageShort { storage: String, object: String, size_bytes: u64, wanted_bytes: u64 },
+    StorageShort {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+        /// Where the object ends.
+        size_bytes: u64,
+        /// Where the wanted range ends.
+        wanted_bytes: u64,
+    },
+    /// The key could leave the storage, or no storage could keep it.
     #[error("{object:?} is no valid key: {reason}")]
-    StorageKey { object: String, reason: &'static str },
+    StorageKey {
+        /// The key.
+        object: String,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// A symbolic link stands where a write or a delete would have to follow it out of the storage.
+    #[error("a symbolic link, {link}, stands in the way of {object} in {storage}")]
+    StorageLink {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+        /// The name of the link.
+        link: String,
+    },
+    /// The disk or the quota is used up.
     #[error("no space left for {object} in {storage}")]
-    StorageFull { storage: String, object: String },
+    StorageFull {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+    },
+    /// This user may not, or the storage is read-only.
     #[error("permission denied for {object} in {storage}")]
-    StorageDenied { storage: String, object: String },
+    StorageDenied {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+    },
+    /// Anything else, with the system's own words.
     #[error("{action} {object} in {storage} failed: {cause}")]
-    StorageIo { storage: String, object: String, action: &'static str, cause: String },
+    StorageIo {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+        /// What was being done: `write`, `open`, `sync`, …
+        action: &'static str,
+        /// The system's own words.
+        cause: String,
+    },
+}
+
+/// A symbolic link that is not followed; travels inside an [`io::Error`] until storage and key are known.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is a symbolic link")]
+pub(super) struct LinkInTheWay(pub(super) String);
+
+impl StorageError {
+    /// Makes the error that an [`io::Error`] stands for; one that carries a `StorageError` gives it back unchanged.
+    pub fn from_io(storage: &str, object: &str, action: &'static str, error: &io::Error) -> Self {
+        if let Some(inner) = Self::inside(error) {
+            return inner.clone();
+        }
+        let (storage, object) = (storage.to_owned(), object.to_owned());
+        if let Some(LinkInTheWay(link)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return StorageError::StorageLink { storage, object, link: link.clone() };
+        }
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StorageError::StorageFull { storage, object },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                StorageError::StorageDenied { storage, object }
+            }
+            _ => StorageError::StorageIo { storage, object, action, cause: error.to_string() },
+        }
+    }
+
+    /// Returns the `StorageError` that an [`io::Error`] carries: what a write into a [`super::PutStream`] fails with.
+    pub fn inside(error: &io::Error) -> Option<&StorageError> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// Wraps the error so that it passes through [`io::Write`]; [`StorageError::inside`] finds it again.
+    pub fn into_io(self) -> io::Error {
+        let kind = match &self {
+            StorageError::StorageMissing { .. } => io::ErrorKind::NotFound,
+            StorageError::StorageExists { .. } => io::ErrorKind::AlreadyExists,
+            StorageError::StorageShort { .. } => io::ErrorKind::UnexpectedEof,
+            StorageError::StorageKey { .. } | StorageError::StorageLink { .. } => io::ErrorKind::InvalidInput,
+            StorageError::StorageFull { .. } => io::ErrorKind::StorageFull,
+            StorageError::StorageDenied { .. } => io::ErrorKind::PermissionDenied,
+            StorageError::StorageIo { .. } => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
+    }
 }

@@ -1,9 +1,15 @@
 //! Where does a repository's data lie? One small trait, ready for object stores.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
+#[cfg(any(test, feature = "conformance"))]
+pub mod fault;
+mod key;
 mod local;
 
 pub use error::StorageError;
+pub use key::{KEY_LIMIT_BYTES, KEY_PART_LIMIT_BYTES, key_parts};
 pub use local::LocalFolder;
 
 use std::io::Write;
@@ -20,7 +26,8 @@ pub struct StoredObject {
 
 /// Keeps objects under keys such as `full/full_20261124_000000.backup`.
 ///
-/// Keys are relative, with `/` as separator; `..`, empty parts, absolute keys and backslashes are refused.
+/// Keys are relative, with `/` as separator; `..`, empty parts, absolute keys, backslashes and all else that [`key_parts`]
+/// names are refused with `StorageKey`.
 /// An object is either wholly visible or not at all, and is durable once a call that makes it visible has returned.
 pub trait Storage: Send + Sync {
     /// Says where this is, for messages and records (never with a secret).
@@ -61,19 +68,30 @@ pub trait Storage: Send + Sync {
     fn sweep(&self, key: &str) -> Result<(), StorageError>;
 
     /// Takes an exclusive lock, or says who holds it. The lock ends with the guard or with the process, whatever kills it.
-    /// `holder` is stored beside it for others to read (see [`Storage::lock_holder`]) and stays there after a crash.
-    fn try_lock(&self, key: &str, holder: &[u8]) -> Result<LockAttempt, StorageError>;
+    ///
+    /// `holder` is asked once the lock is ours, and is given what a dead holder left. What it returns is stored durably
+    /// beside the lock, *replacing* the dead holder's text in one step, for others to read (see [`Storage::lock_holder`]);
+    /// it stays there after a crash. So nothing of a dead holder is forgotten before somebody has swept up after it.
+    ///
+    /// Locks are no objects: they are not listed, and their keys may be used for objects too.
+    fn try_lock(&self, key: &str, holder: HolderText<'_>) -> Result<LockAttempt, StorageError>;
 
     /// Reads what the present holder wrote, and whether one is alive. Never blocks.
     fn lock_holder(&self, key: &str) -> Result<LockHolder, StorageError>;
 }
 
+/// Makes a holder's text from what a dead holder left, if one did.
+pub type HolderText<'a> = &'a dyn Fn(Option<&[u8]>) -> Vec<u8>;
+
 /// A streamed write in progress. Dropped without a commit, it leaves nothing behind.
+///
+/// A write fails with an [`std::io::Error`] that carries a [`StorageError`]: see [`StorageError::inside`].
 pub trait PutStream: Write + Send {
     /// Makes the object durable and visible.
     ///
     /// # Errors
-    /// `StorageExists` when an object appeared under the key meanwhile; `StorageIo` with the cause (disk full, …).
+    /// `StorageExists` when an object appeared under the key meanwhile; `StorageFull` and others with the cause; after a
+    /// failed write, that write's error.
     fn commit(self: Box<Self>) -> Result<(), StorageError>;
 }
 
@@ -91,12 +109,21 @@ pub trait ObjectReader: Send + Sync {
 /// The outcome of [`Storage::try_lock`].
 pub enum LockAttempt {
     /// Ours. `left_by_dead_holder` is what a holder that died while holding it had written.
-    Acquired { guard: Box<dyn LockGuard>, left_by_dead_holder: Option<Vec<u8>> },
-    /// Another live process has it.
-    Held { holder: Vec<u8> },
+    Acquired {
+        /// Keeps it.
+        guard: Box<dyn LockGuard>,
+        /// What a dead holder had written.
+        left_by_dead_holder: Option<Vec<u8>>,
+    },
+    /// Another live holder has it.
+    Held {
+        /// What it says about itself; empty if it has not said it yet.
+        holder: Vec<u8>,
+    },
 }
 
-/// Keeps a lock. Dropping it releases the lock; so does the end of the process.
+/// Keeps a lock. Dropping it frees the lock and leaves the holder's text, as the end of the process does: the next one
+/// takes the holder for dead and sweeps up.
 pub trait LockGuard: Send {
     /// Replaces what is stored about the holder.
     fn update_holder(&mut self, holder: &[u8]) -> Result<(), StorageError>;
@@ -107,7 +134,9 @@ pub trait LockGuard: Send {
 /// What a reader sees of a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockHolder {
+    /// The lock is free, and its last holder released it.
     Nobody,
+    /// The lock is held by whom the text describes.
     Alive(Vec<u8>),
     /// The holder died without releasing it.
     Dead(Vec<u8>),

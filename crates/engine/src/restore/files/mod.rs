@@ -1,0 +1,16 @@
+//! How do an archive's members become files? Surveyed, cut into runs of frames, decoded and written in parallel, made durable.
+
+mod durable;
+mod layout;
+mod split;
+mod survey;
+mod tree;
+mod write;
+
+pub(super) use durable::{sync_path, sync_roots};
+pub(crate) use layout::Layout;
+pub(super) use layout::is_in_place;
+pub(super) use survey::Survey;
+pub(crate) use survey::survey;
+pub(super) use tree::{Tree, TreeWriter};
+pub(super) use write::write_members;

@@ -1,0 +1,225 @@
+//! How is an archive cut into work for many hands? Into runs of whole frames, so that each frame is decoded once.
+//!
+//! A file that lies within one run is written by one worker from begin to end. A file that crosses into another run is shared:
+//! each worker writes its part, and whoever writes the last one checks the whole.
+
+use super::durable::{begin_writeback, sync_file};
+use super::tree::{Tree, TreeWriter};
+use crate::restore::RestoreError;
+use crate::restore::error::write_error;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use vault::archive::{ArchiveMember, SeekTable};
+
+/// A run ends with the frame that reaches this many plain bytes …
+const RUN_BYTES: u64 = 8 << 20;
+/// … or this many files, which keeps all workers busy on a cluster of tiny ones.
+const RUN_FILES: usize = 256;
+
+/// Work for one worker.
+#[derive(Default)]
+pub(crate) struct Run {
+    /// In the order of their plain ranges, which do not overlap.
+    pub pieces: Vec<Piece>,
+}
+
+/// A part of a file, or a whole one.
+pub(crate) struct Piece {
+    /// Where its bytes are in the tar stream.
+    pub plain: Range<u64>,
+    pub destination: Destination,
+}
+
+/// Which file a piece belongs to.
+pub(crate) enum Destination {
+    Whole(WholeFile),
+    Part { file: Arc<SharedFile>, offset: u64 },
+}
+
+/// A file to be made by the worker that has all of it.
+pub(crate) struct WholeFile {
+    pub root: usize,
+    pub path: Box<[u8]>,
+    pub crc32c: u32,
+}
+
+/// A file that several workers write.
+pub(crate) struct SharedFile {
+    file: File,
+    path: PathBuf,
+    size_bytes: u64,
+    crc32c: u32,
+    parts: Mutex<Vec<WrittenPart>>,
+}
+
+struct WrittenPart {
+    offset: u64,
+    length: u64,
+    crc32c: u32,
+}
+
+impl SharedFile {
+    /// Writes bytes of a part.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), RestoreError> {
+        self.file.write_all_at(bytes, offset).map_err(|error| write_error(&self.path, error))
+    }
+
+    /// Enters a part as written. The last one checks the whole file's CRC and makes the file durable.
+    ///
+    /// # Errors
+    /// `RestoreContent` when the CRC differs; `RestoreWrite`.
+    pub fn finish_part(&self, offset: u64, length: u64, crc32c: u32) -> Result<(), RestoreError> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.push(WrittenPart { offset, length, crc32c });
+        if parts.iter().map(|part| part.length).sum::<u64>() < self.size_bytes {
+            drop(parts);
+            begin_writeback(&self.file, offset, length);
+            return Ok(());
+        }
+        parts.sort_unstable_by_key(|part| part.offset);
+        let whole = parts.iter().fold(0, |crc, part| combine(crc, part.crc32c, part.length));
+        drop(parts);
+        if whole != self.crc32c {
+            return Err(RestoreError::RestoreContent { path: self.path.display().to_string() });
+        }
+        sync_file(&self.file, self.size_bytes).map_err(|error| write_error(&self.path, error))
+    }
+}
+
+/// Joins the CRC-32C of a beginning and of the `length` bytes after it.
+fn combine(first: u32, second: u32, length: u64) -> u32 {
+    crc32c::crc32c_combine(first, second, usize::try_from(length).unwrap_or(usize::MAX))
+}
+
+/// Cuts members, given in archive order, into runs.
+pub(crate) struct Splitter<'a> {
+    seek_table: &'a SeekTable,
+    run: Run,
+    /// The plain byte where the present run's last frame ends; 0 when there is no run.
+    run_end: u64,
+}
+
+impl<'a> Splitter<'a> {
+    pub fn new(seek_table: &'a SeekTable) -> Self {
+        Splitter { seek_table, run: Run::default(), run_end: 0 }
+    }
+
+    /// Adds a file; hands finished runs to `emit`.
+    ///
+    /// # Errors
+    /// `emit`'s, and those of making a shared file.
+    pub fn add_file<E: From<RestoreError>>(
+        &mut self,
+        member: &ArchiveMember,
+        (root, path): (usize, &[u8]),
+        (tree, writer): (&Tree, &mut TreeWriter<'_>),
+        emit: &mut dyn FnMut(Run) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let content = member.content_offset..member.content_offset + member.size_bytes;
+        if content.start >= self.run_end {
+            self.emit_run(emit)?;
+            self.run_end = self.run_end_from(content.start);
+        }
+        // A run that ends before the file would leave it for ever: the seek table does not reach it.
+        let incomplete = || RestoreError::RestoreContent { path: tree.full_path(root, path).display().to_string() };
+        if content.end <= self.run_end {
+            let whole = WholeFile { root, path: path.into(), crc32c: member.crc32c };
+            self.run.pieces.push(Piece { plain: content.clone(), destination: Destination::Whole(whole) });
+            if self.run.pieces.len() >= RUN_FILES {
+                self.run_end = self.run_end.min(self.frame_end(content.end));
+            }
+            return Ok(());
+        }
+        let shared = Arc::new(SharedFile {
+            file: writer.create_file(root, path)?,
+            path: tree.full_path(root, path),
+            size_bytes: member.size_bytes,
+            crc32c: member.crc32c,
+            parts: Mutex::new(Vec::new()),
+        });
+        let mut start = content.start;
+        while start < content.end {
+            if start >= self.run_end {
+                self.emit_run(emit)?;
+                self.run_end = self.run_end_from(start);
+                if self.run_end <= start {
+                    return Err(incomplete().into());
+                }
+            }
+            let end = content.end.min(self.run_end);
+            let destination = Destination::Part { file: Arc::clone(&shared), offset: start - content.start };
+            self.run.pieces.push(Piece { plain: start..end, destination });
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Hands out what is left.
+    pub fn finish<E>(mut self, emit: &mut dyn FnMut(Run) -> Result<(), E>) -> Result<(), E> {
+        self.emit_run(emit)
+    }
+
+    fn emit_run<E>(&mut self, emit: &mut dyn FnMut(Run) -> Result<(), E>) -> Result<(), E> {
+        if self.run.pieces.is_empty() { Ok(()) } else { emit(std::mem::take(&mut self.run)) }
+    }
+
+    /// Returns where a run ends that begins with the frame of `start`; `start` itself past the last frame.
+    fn run_end_from(&self, start: u64) -> u64 {
+        let Some(first) = self.seek_table.frame_at(start) else { return start };
+        let wanted = self.seek_table.plain_range(first).start + RUN_BYTES;
+        if wanted >= self.seek_table.plain_bytes() { self.seek_table.plain_bytes() } else { self.frame_end(wanted) }
+    }
+
+    /// Returns the end of the frame that ends at or after `position`.
+    fn frame_end(&self, position: u64) -> u64 {
+        let inside = position.saturating_sub(1);
+        self.seek_table.frame_at(inside).map_or(position, |frame| self.seek_table.plain_range(frame).end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_checked_in_any_order_give_the_crc_of_the_whole(
+            content in proptest::collection::vec(any::<u8>(), 1..4000),
+            cuts in proptest::collection::vec(0_usize..4000, 0..8),
+            seed in any::<u64>(),
+        ) {
+            let mut borders: Vec<usize> = cuts.into_iter().map(|cut| cut % content.len()).collect();
+            borders.extend([0, content.len()]);
+            borders.sort_unstable();
+            borders.dedup();
+            let mut parts: Vec<Range<usize>> = borders.windows(2).map(|pair| pair[0]..pair[1]).collect();
+            let rotation = usize::try_from(seed % parts.len() as u64).unwrap();
+            parts.rotate_left(rotation);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            let shared = |crc32c| SharedFile {
+                file: File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap(),
+                path: path.clone(),
+                size_bytes: content.len() as u64,
+                crc32c,
+                parts: Mutex::new(Vec::new()),
+            };
+            let write = |file: &SharedFile| -> Vec<bool> {
+                parts.iter().map(|part| {
+                    let bytes = &content[part.clone()];
+                    file.write_at(part.start as u64, bytes).unwrap();
+                    file.finish_part(part.start as u64, bytes.len() as u64, crc32c::crc32c(bytes)).is_ok()
+                }).collect()
+            };
+            prop_assert!(write(&shared(crc32c::crc32c(&content))).iter().all(|&right| right));
+            prop_assert_eq!(std::fs::read(&path).unwrap(), content.clone());
+            // A wrong CRC is told by the last part, and by none before it.
+            let wrong = write(&shared(crc32c::crc32c(&content) ^ 1));
+            prop_assert_eq!(wrong.iter().position(|&right| !right), Some(parts.len() - 1));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+use serde::Serialize;
+
+/// Something that a restore did and that its user should know. Serializes to `{"key": …, arguments}`.
+#[allow(missing_docs, reason = "each variant says what its field is")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "key", rename_all = "kebab-case")]
+pub enum RestoreNote {
+    /// The backup held no such configuration file (Debian keeps them in /etc); a minimal one was written.
+    RestoreWroteConfig { file: String },
+    /// The backup was taken from a standby or a cluster in recovery: its signal file was left out, so that the copy becomes a
+    /// cluster of its own.
+    RestoreDroppedSignal { file: String },
+    /// A restore that was killed earlier had left files in this directory; they were removed first.
+    RestoreRemovedRemains { directory: String },
+}

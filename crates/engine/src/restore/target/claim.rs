@@ -1,0 +1,412 @@
+//! Who writes a target? The marker file: locked while a restore works, and left behind when one is killed.
+//!
+//! Each target directory (the data directory and every tablespace's) holds `cadena.restoring` from before the first file until after the
+//! last. Its lock keeps a second restore out and ends with the process. A marker without a lock, with no control file in
+//! the data directory it names, says that all beside it is an interrupted restore's: the next one may remove it.
+
+use super::inspect::{TargetState, has_control_file, inspect};
+use super::remove::remove_contents;
+use crate::restore::RestoreError;
+use crate::restore::error::{target_error, write_error};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, open, openat, statat};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The name of the marker file in a target directory.
+pub const MARKER_FILE: &str = "cadena.restoring";
+/// No marker is longer.
+const MAX_MARKER_BYTES: u64 = 64 * 1024;
+
+/// The content of a marker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Marker {
+    /// Always `cadena restore`.
+    pub purpose: String,
+    /// The data directory of the cluster being restored, as bytes of a path that may not be UTF-8.
+    pub data_directory: PathBuf,
+    pub archive_name: String,
+    pub pid: u32,
+}
+
+const PURPOSE: &str = "cadena restore";
+
+impl Marker {
+    pub fn new(data_directory: &Path, archive_name: &str) -> Self {
+        Marker {
+            purpose: PURPOSE.to_owned(),
+            data_directory: data_directory.to_owned(),
+            archive_name: archive_name.to_owned(),
+            pid: std::process::id(),
+        }
+    }
+}
+
+/// A directory that is ours to write into. Dropped without [`Claim::release`] or [`Claim::undo`], it stays marked.
+pub(crate) struct Claim {
+    path: PathBuf,
+    directory: OwnedFd,
+    /// Keeps the lock.
+    _marker: File,
+    /// Directories that were made for it, the outermost first, itself included if it was absent.
+    made: Vec<PathBuf>,
+    /// Mode and owner of a directory that was there, to be put back.
+    before: Option<(u32, u32, u32)>,
+    /// An interrupted restore's files were removed.
+    pub removed_remains: bool,
+}
+
+/// How new directories are made and given away.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ownership {
+    /// Whom to give files to; `None` when they are ours anyhow.
+    pub owner: Option<(u32, u32)>,
+    pub directory_mode: u32,
+    pub file_mode: u32,
+}
+
+impl Ownership {
+    /// Gives `file` its owner.
+    pub fn give(&self, file: impl AsFd) -> rustix::io::Result<()> {
+        use rustix::fs::{Gid, Uid, fchown};
+        match self.owner {
+            Some((uid, gid)) => fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tells whether a marked directory holds an interrupted restore's remains. Changes nothing.
+///
+/// # Errors
+/// `RestoreBusy` when the marker is locked; `RestoreTarget` when it can't be read.
+pub(crate) fn is_remains(directory: &Path) -> Result<bool, RestoreError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let mut marker = match open(directory.join(MARKER_FILE), flags, Mode::empty()) {
+        Ok(marker) => File::from(marker),
+        // A link, which we never make.
+        Err(Errno::LOOP) => return Ok(false),
+        Err(error) => return Err(target_error(directory, error)),
+    };
+    lock(&marker, directory)?;
+    judge(&mut marker, directory)
+}
+
+/// Takes the lock without waiting.
+fn lock(marker: &File, directory: &Path) -> Result<(), RestoreError> {
+    match flock(marker, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(Errno::WOULDBLOCK) => Err(RestoreError::RestoreBusy { directory: directory.display().to_string() }),
+        Err(error) => Err(target_error(directory, error)),
+    }
+}
+
+/// Says whether what is beside a marker that nobody holds may be removed.
+fn judge(marker: &mut File, directory: &Path) -> Result<bool, RestoreError> {
+    if has_control_file(directory) {
+        return Ok(false);
+    }
+    let mut text = Vec::new();
+    marker.take(MAX_MARKER_BYTES).read_to_end(&mut text).map_err(|error| target_error(directory, error))?;
+    match serde_json::from_slice::<Marker>(&text) {
+        // Of a tablespace too: once the cluster it belongs to has its control file, the restore was as good as done.
+        Ok(marker) => Ok(marker.purpose == PURPOSE && !has_control_file(&marker.data_directory)),
+        // Killed before the marker was written, hence before anything else was: it must be alone.
+        Err(_) => {
+            let entries =
+                std::fs::read_dir(directory).and_then(|entries| entries.take(2).collect::<Result<Vec<_>, _>>());
+            Ok(entries.map_err(|error| target_error(directory, error))?.len() == 1)
+        }
+    }
+}
+
+impl Claim {
+    /// Makes the directory if it is absent, marks it as ours, and empties it of an interrupted restore's remains.
+    ///
+    /// # Errors
+    /// As [`inspect`]; `RestoreWrite` when the marker can't be written. Nothing is left behind then.
+    pub fn take(path: &Path, marker: &Marker, ownership: &Ownership) -> Result<Self, RestoreError> {
+        let mut made = Vec::new();
+        let result = Self::take_into(path, marker, ownership, &mut made);
+        if result.is_err() {
+            // Another restore may have begun to use them: then they are not empty, and stay.
+            for directory in made.iter().rev() {
+                let _ = std::fs::remove_dir(directory);
+            }
+        }
+        result
+    }
+
+    fn take_into(
+        path: &Path,
+        marker: &Marker,
+        ownership: &Ownership,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<Self, RestoreError> {
+        let state = inspect(path)?;
+        if state == TargetState::Absent {
+            make_directories(path, ownership, made)?;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = open(path, flags, Mode::empty()).map_err(|error| target_error(path, error))?;
+        let (mut file, created) = open_marker(&directory, path)?;
+        // From here on the directory is ours alone, so what is in it can't change any more.
+        let remains = if created { false } else { judge(&mut file, path)? };
+        let others = other_entries(&directory).map_err(|error| target_error(path, error))?;
+        if others && !remains {
+            if created {
+                rustix::fs::unlinkat(&directory, MARKER_FILE, rustix::fs::AtFlags::empty())
+                    .map_err(|error| write_error(&path.join(MARKER_FILE), error))?;
+            }
+            return Err(RestoreError::RestoreTargetNotEmpty { directory: path.display().to_string() });
+        }
+        if !created && !remains {
+            return Err(RestoreError::RestoreTargetNotEmpty { directory: path.display().to_string() });
+        }
+        let status = fstat(&directory).map_err(|error| target_error(path, error))?;
+        let was_there = made.last().is_none_or(|last| last != path);
+        let before = was_there.then_some((status.st_mode & 0o7777, status.st_uid, status.st_gid));
+        let claim = Claim {
+            path: path.to_owned(),
+            directory,
+            _marker: file.try_clone().map_err(|error| target_error(path, error))?,
+            made: std::mem::take(made),
+            before,
+            removed_remains: others,
+        };
+        match claim.begin(&mut file, marker, ownership) {
+            Ok(()) => Ok(claim),
+            Err(error) => Err(match claim.undo() {
+                Ok(()) => error,
+                Err(remains) => remains.into_error(&error),
+            }),
+        }
+    }
+
+    /// Empties the directory, and writes down whose it is.
+    fn begin(&self, file: &mut File, marker: &Marker, ownership: &Ownership) -> Result<(), RestoreError> {
+        let marker_path = self.path.join(MARKER_FILE);
+        remove_contents(&self.directory, &[MARKER_FILE]).map_err(|error| write_error(&self.path, error))?;
+        let text = serde_json::to_vec(marker).map_err(|error| RestoreError::RestoreTarget {
+            directory: self.path.display().to_string(),
+            detail: error.to_string(),
+        })?;
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(&text)?;
+            file.sync_all()
+        };
+        write(file).map_err(|error| write_error(&marker_path, error))?;
+        ownership.give(&self.directory).map_err(|error| write_error(&self.path, error))?;
+        rustix::fs::fchmod(&self.directory, Mode::from_raw_mode(ownership.directory_mode))
+            .map_err(|error| write_error(&self.path, error))?;
+        rustix::fs::fsync(&self.directory).map_err(|error| write_error(&self.path, error))
+    }
+
+    /// Returns the directory.
+    pub fn directory(&self) -> &OwnedFd {
+        &self.directory
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the directories durable that were made on the way to the target.
+    ///
+    /// # Errors
+    /// `RestoreWrite`.
+    pub fn sync_parents(&self) -> Result<(), RestoreError> {
+        for parent in self.made.iter().filter_map(|made| made.parent()) {
+            File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| write_error(parent, error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the marker: the directory is complete.
+    ///
+    /// # Errors
+    /// `RestoreWrite`.
+    pub fn release(&self) -> Result<(), RestoreError> {
+        let result = rustix::fs::unlinkat(&self.directory, MARKER_FILE, rustix::fs::AtFlags::empty());
+        result.and_then(|()| rustix::fs::fsync(&self.directory)).map_err(|error| write_error(&self.path, error))
+    }
+
+    /// Removes all that is in the directory, and the directory if it was made for the restore.
+    ///
+    /// # Errors
+    /// [`Remains`] when something could not be removed; the marker stays then, for the next restore.
+    pub fn undo(self) -> Result<(), Remains> {
+        let attempt = || -> std::io::Result<()> {
+            remove_contents(&self.directory, &[MARKER_FILE])?;
+            if let Some((mode, uid, gid)) = self.before {
+                let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+                rustix::fs::fchown(&self.directory, Some(uid), Some(gid))?;
+                rustix::fs::fchmod(&self.directory, Mode::from_raw_mode(mode))?;
+            }
+            match rustix::fs::unlinkat(&self.directory, MARKER_FILE, rustix::fs::AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+            for made in self.made.iter().rev() {
+                std::fs::remove_dir(made)?;
+            }
+            Ok(())
+        };
+        attempt().map_err(|error| Remains { directory: self.path.clone(), cause: error.to_string() })
+    }
+}
+
+/// What could not be undone.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    directory: PathBuf,
+    cause: String,
+}
+
+impl Remains {
+    /// Tells of the remains and of the error that made the restore fail.
+    pub fn into_error(self, reason: &impl std::fmt::Display) -> RestoreError {
+        let directory = self.directory.display().to_string();
+        RestoreError::RestoreRemains { directory, cause: self.cause, reason: reason.to_string() }
+    }
+}
+
+/// Opens and locks the marker; `true` when it was made just now.
+fn open_marker(directory: &OwnedFd, path: &Path) -> Result<(File, bool), RestoreError> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let mode = Mode::from_raw_mode(0o600);
+    loop {
+        let (marker, created) = match openat(directory, MARKER_FILE, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+            Ok(marker) => (File::from(marker), true),
+            Err(Errno::EXIST) => match openat(directory, MARKER_FILE, flags, mode) {
+                Ok(marker) => (File::from(marker), false),
+                // It ended in between.
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(target_error(path, error)),
+            },
+            Err(error) => return Err(write_error(&path.join(MARKER_FILE), error)),
+        };
+        lock(&marker, path)?;
+        // A restore that ended between our open and our lock has unlinked the file we hold: its lock means nothing.
+        let ours = fstat(&marker).map_err(|error| target_error(path, error))?;
+        match statat(directory, MARKER_FILE, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) => return Ok((marker, created)),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(target_error(path, error)),
+        }
+    }
+}
+
+/// Tells whether the directory holds anything but the marker.
+fn other_entries(directory: &OwnedFd) -> rustix::io::Result<bool> {
+    for entry in rustix::fs::Dir::read_from(directory)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b".." | b"cadena.restoring") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Makes a directory and its absent ancestors, as initdb does: closed to others, and given to the owner.
+fn make_directories(path: &Path, ownership: &Ownership, made: &mut Vec<PathBuf>) -> Result<(), RestoreError> {
+    let absent: Vec<&Path> = path.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    for directory in absent.into_iter().rev() {
+        match rustix::fs::mkdir(directory, Mode::from_raw_mode(ownership.directory_mode)) {
+            Ok(()) => made.push(directory.to_owned()),
+            // Another restore makes the same way; the marker will tell who wins.
+            Err(Errno::EXIST) => continue,
+            Err(error) => return Err(write_error(directory, error)),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        open(directory, flags, Mode::empty())
+            .and_then(|opened| ownership.give(&opened))
+            .map_err(|error| write_error(directory, error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{create_dir_all, read_dir, write};
+
+    const OURS: Ownership = Ownership { owner: None, directory_mode: 0o700, file_mode: 0o600 };
+
+    fn take(path: &Path) -> Result<Claim, RestoreError> {
+        Claim::take(path, &Marker::new(path, "full_20261124_000000.backup"), &OURS)
+    }
+
+    #[test]
+    fn a_second_restore_is_kept_out_and_the_first_leaves_nothing_when_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a/b/data");
+        let claim = take(&target).unwrap();
+        assert!(matches!(take(&target), Err(RestoreError::RestoreBusy { .. })));
+        write(target.join("file"), b"x").unwrap();
+        assert!(matches!(inspect(&target), Err(RestoreError::RestoreBusy { .. })));
+        claim.undo().unwrap();
+        assert_eq!(read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_empty_directory_gets_its_mode_back_when_undone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o751)).unwrap();
+        let claim = take(folder.path()).unwrap();
+        let mode = || std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o700);
+        claim.undo().unwrap();
+        assert_eq!(mode(), 0o751);
+        assert_eq!(read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn remains_of_a_killed_restore_are_removed_unless_there_is_a_control_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("data");
+        drop(take(&target).unwrap()); // as a kill would: lock gone, marker there
+        create_dir_all(target.join("base/1")).unwrap();
+        create_dir_all(target.join("global")).unwrap();
+        write(target.join("base/1/1259"), b"half").unwrap();
+        assert_eq!(inspect(&target).unwrap(), TargetState::Remains);
+        write(target.join("global/pg_control"), b"").unwrap();
+        assert!(matches!(inspect(&target), Err(RestoreError::RestoreTargetNotEmpty { .. })));
+        assert!(matches!(take(&target), Err(RestoreError::RestoreTargetNotEmpty { .. })));
+        assert!(target.join("base/1/1259").exists());
+        std::fs::remove_file(target.join("global/pg_control")).unwrap();
+        let claim = take(&target).unwrap();
+        assert!(claim.removed_remains);
+        assert!(!target.join("base").exists());
+        claim.release().unwrap();
+        assert_eq!(read_dir(&target).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_marker_that_is_not_ours_protects_what_is_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path().join(MARKER_FILE), b"a user's notes").unwrap();
+        write(folder.path().join("precious"), b"x").unwrap();
+        assert!(matches!(take(folder.path()), Err(RestoreError::RestoreTargetNotEmpty { .. })));
+        assert!(folder.path().join("precious").exists());
+        assert!(folder.path().join(MARKER_FILE).exists());
+    }
+
+    #[test]
+    fn a_tablespace_of_a_finished_cluster_is_no_remains() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, tablespace) = (folder.path().join("data"), folder.path().join("tablespace"));
+        create_dir_all(data.join("global")).unwrap();
+        drop(Claim::take(&tablespace, &Marker::new(&data, "full.backup"), &OURS).unwrap());
+        write(tablespace.join("rows"), b"x").unwrap();
+        assert_eq!(inspect(&tablespace).unwrap(), TargetState::Remains);
+        write(data.join("global/pg_control"), b"").unwrap();
+        assert!(matches!(inspect(&tablespace), Err(RestoreError::RestoreTargetNotEmpty { .. })));
+    }
+}

@@ -1,0 +1,78 @@
+//! Where an archive's bytes go: into the digest, and in large pieces into the stream.
+
+use super::ArchiveError;
+use crate::storage::{PutStream, StorageError};
+use sha2::{Digest, Sha256};
+use std::io;
+
+/// Frames of pages that compress well are a few KiB; they are gathered until a write is worth its system call. A frame that
+/// would fill the buffer by itself goes out without being copied.
+const GATHER_BYTES: usize = 256 << 10;
+
+/// Digests, counts and writes.
+///
+/// The digest runs on the caller's thread: SHA-256 with the processor's own instructions is faster than the workers that
+/// compress for it, and where it is not, the cores are busy with them anyway.
+pub(super) struct DigestingSink {
+    out: Box<dyn PutStream>,
+    gathered: Vec<u8>,
+    hasher: Sha256,
+    written_bytes: u64,
+}
+
+impl DigestingSink {
+    pub(super) fn new(out: Box<dyn PutStream>) -> Self {
+        DigestingSink { out, gathered: Vec::with_capacity(GATHER_BYTES), hasher: Sha256::new(), written_bytes: 0 }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        self.hasher.update(bytes);
+        self.written_bytes += bytes.len() as u64;
+        if self.gathered.len() + bytes.len() > GATHER_BYTES {
+            self.flush()?;
+        }
+        if bytes.len() >= GATHER_BYTES / 2 {
+            self.flush()?;
+            return self.out.write_all(bytes).map_err(write_error);
+        }
+        self.gathered.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), ArchiveError> {
+        if !self.gathered.is_empty() {
+            self.out.write_all(&self.gathered).map_err(write_error)?;
+            self.gathered.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and returns size, SHA-256 and the stream.
+    pub(super) fn finish(mut self) -> Result<(u64, String, Box<dyn PutStream>), ArchiveError> {
+        self.flush()?;
+        self.out.flush().map_err(write_error)?;
+        Ok((self.written_bytes, hex::encode(self.hasher.finalize()), self.out))
+    }
+}
+
+/// Turns an error of the stream into ours. A storage that knows more (which object, where) passes its own error inside.
+fn write_error(error: io::Error) -> ArchiveError {
+    let kind = error.kind();
+    let cause = error.to_string();
+    if let Some(Ok(storage)) = error.into_inner().map(|inner| inner.downcast::<StorageError>()) {
+        return ArchiveError::Storage(*storage);
+    }
+    const OBJECT: &str = "the archive";
+    const STORAGE: &str = "the repository";
+    ArchiveError::Storage(match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            StorageError::StorageFull { storage: STORAGE.to_owned(), object: OBJECT.to_owned() }
+        }
+        io::ErrorKind::PermissionDenied => {
+            StorageError::StorageDenied { storage: STORAGE.to_owned(), object: OBJECT.to_owned() }
+        }
+        _ => {
+            StorageError::StorageIo { storage: STORAGE.to_owned(), object: OBJECT.to_owned(), action: "writing", cause }
+        }
+    })
+}

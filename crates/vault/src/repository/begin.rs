@@ -1,0 +1,164 @@
+//! How does a backup begin? The lock, the sweep after the dead, an id, a name.
+
+use super::contents::FoundRecord;
+use super::layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, SEQUENCE_KEY, archive_key, record_key};
+use super::record_file::{self, ID_LIMIT};
+use super::running::HolderNote;
+use super::{BackupId, BackupKind, BackupSlot, BackupState, Repository, RepositoryError, RunningBackup};
+use crate::storage::{LockAttempt, LockGuard, StorageError};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// The content of `sequence.json`.
+#[derive(Serialize, Deserialize)]
+struct Sequence {
+    last_backup_id: u64,
+}
+
+impl Repository {
+    /// Takes the lock, sweeps up after a holder that died (its partial archive goes, a FALLIDO record tells of it), and
+    /// reserves an id and a name. `now` gives the name its local time.
+    ///
+    /// # Errors
+    /// `RepositoryBusy` when another backup runs; `RepositoryUnreadable` when the sequence of ids can't be read.
+    pub fn begin_backup(&self, kind: BackupKind, now: &jiff::Zoned) -> Result<BackupSlot, RepositoryError> {
+        let mut running = RunningBackup::of_this_process(kind, now.timestamp());
+        let attempt = self.storage().try_lock(LOCK_KEY, &|left| HolderNote::after(&running, left).text())?;
+        let (mut guard, left) = match attempt {
+            LockAttempt::Held { holder } => return Err(busy(&holder)),
+            LockAttempt::Acquired { guard, left_by_dead_holder } => (guard, left_by_dead_holder),
+        };
+
+        // On an error here the guard is dropped, not released: the text beside the lock still names the dead.
+        self.sweep_after_the_dead(&running, left.as_deref())?;
+
+        // From here on a failure leaves nothing that a later run would have to know of.
+        match self.reserve(&mut running, guard.as_mut(), now) {
+            Ok(name) => Ok(BackupSlot::new(self.clone(), guard, running, name)),
+            Err(error) => {
+                if let Err(release_error) = guard.release() {
+                    tracing::warn!(%release_error, "could not release the lock");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn sweep_after_the_dead(&self, running: &RunningBackup, left: Option<&[u8]>) -> Result<(), RepositoryError> {
+        let Some(left) = left else { return Ok(()) };
+        for dead in HolderNote::after(running, Some(left)).unswept {
+            self.sweep_interrupted(&dead)?;
+        }
+        self.storage().sweep(SEQUENCE_KEY)?;
+        self.storage().sweep(DESCRIPTION_KEY)?;
+        Ok(())
+    }
+
+    /// Removes what one dead backup left, and leaves a FALLIDO record. Running it again changes nothing.
+    ///
+    /// Only the archive that the dead holder named is removed, and only if no record vouches for it.
+    fn sweep_interrupted(&self, dead: &RunningBackup) -> Result<(), RepositoryError> {
+        let Some(name) = dead.name() else { return Ok(()) };
+        self.storage().sweep(&archive_key(&name))?;
+        self.storage().sweep(&record_key(&name))?;
+        match self.read_record(&name, None)? {
+            FoundRecord::Absent => {
+                self.storage().delete(&archive_key(&name))?;
+                let record = record_file::interrupted(dead, self.description(), record_file::interruption(dead));
+                self.storage().put_if_absent(&record_key(&name), &record_file::write(&record)?)?;
+            }
+            // It died while it gave up, or while somebody swept up after it.
+            FoundRecord::Readable(record) if record.state == BackupState::Failed && record.id == dead.id => {
+                self.storage().delete(&archive_key(&name))?;
+            }
+            // It died after its commit: nothing to sweep. A record of another id is none of its business.
+            FoundRecord::Readable(_) => {}
+            // Something lies where its record would be. It may vouch for the archive: both stay, and are reported.
+            FoundRecord::Unreadable(unreadable) => {
+                tracing::warn!(key = unreadable.key, detail = unreadable.detail, "not swept");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reserves id and name, and writes both beside the lock, before anything is written under them.
+    fn reserve(
+        &self,
+        running: &mut RunningBackup,
+        guard: &mut dyn LockGuard,
+        now: &jiff::Zoned,
+    ) -> Result<BackupName, RepositoryError> {
+        let name = self.free_name(running.kind, now.datetime())?;
+        running.id = self.next_id()?;
+        running.archive_name = name.archive_file_name();
+        guard.update_holder(&HolderNote { running: running.clone(), unswept: Vec::new() }.text())?;
+        Ok(name)
+    }
+
+    /// Draws the next id: above the last one drawn, and above every id that any file claims. The sequence alone would lose
+    /// its memory with its file, the files alone with their deletion.
+    fn next_id(&self) -> Result<BackupId, RepositoryError> {
+        let unreadable = |detail: String| RepositoryError::RepositoryUnreadable {
+            storage: self.storage().describe(),
+            object: SEQUENCE_KEY.to_owned(),
+            detail,
+        };
+        let drawn = match self.storage().get(SEQUENCE_KEY)? {
+            None => 0,
+            // Not guessed: an id used twice would join backups that have nothing to do with one another.
+            Some(content) => {
+                serde_json::from_slice::<Sequence>(&content)
+                    .map_err(|error| unreadable(error.to_string()))?
+                    .last_backup_id
+            }
+        };
+        let contents = self.contents()?;
+        let recorded = contents.records.iter().map(|record| record.id);
+        let claimed = contents.unreadable.iter().filter_map(|unreadable| unreadable.id);
+        let last = recorded.chain(claimed).map(|id| id.0).fold(drawn, u64::max);
+        if last >= ID_LIMIT {
+            return Err(unreadable(format!("no id is left after {last}")));
+        }
+        let sequence = Sequence { last_backup_id: last + 1 };
+        let content = serde_json::to_vec(&sequence).map_err(|error| unreadable(error.to_string()))?;
+        self.storage().put(SEQUENCE_KEY, &content)?;
+        Ok(BackupId(last + 1))
+    }
+
+    /// Finds a name that no file has, whatever its ending.
+    fn free_name(&self, kind: BackupKind, local: jiff::civil::DateTime) -> Result<BackupName, RepositoryError> {
+        let folder = format!("{}/", kind.folder());
+        let first = BackupName::new(kind, local, 1);
+        let taken: HashSet<String> = self
+            .storage()
+            .list(&format!("{folder}{}", first.stem))?
+            .into_iter()
+            .filter_map(|object| Some(object.key.strip_prefix(&folder)?.split(['.', '/']).next()?.to_owned()))
+            .collect();
+        (1..=u32::MAX)
+            .map(|attempt| BackupName::new(kind, local, attempt))
+            .find(|name| !taken.contains(&name.stem))
+            .ok_or_else(|| {
+                let object = archive_key(&first);
+                StorageError::StorageExists { storage: self.storage().describe(), object }.into()
+            })
+    }
+}
+
+fn busy(holder: &[u8]) -> RepositoryError {
+    match HolderNote::read(holder).map(|note| note.running) {
+        Some(running) => RepositoryError::RepositoryBusy {
+            // Before it has a name, its kind says what it is.
+            name: if running.archive_name.is_empty() { running.kind.word().to_owned() } else { running.archive_name },
+            pid: running.pid,
+            host: running.host,
+            since: running.started_at.to_string(),
+        },
+        None => RepositoryError::RepositoryBusy {
+            name: "unknown".to_owned(),
+            pid: 0,
+            host: "unknown".to_owned(),
+            since: "unknown".to_owned(),
+        },
+    }
+}
