@@ -70,6 +70,10 @@ error-repository-archive-size = The archive of backup { $id }, { $object }, has 
 error-repository-archive-size-remedy = The file was changed after the backup. Bring it back from a copy, or use another backup. Take a new FULL now.
 error-repository-archive-digest = The archive of backup { $id }, { $object }, has the SHA-256 { $found }; its record says { $recorded }.
 error-repository-archive-digest-remedy = The file was changed after the backup. Bring it back from a copy, or use another backup. Take a new FULL now.
+error-repository-not-completed = Backup { $id } is { $state }, so it has no archive.
+error-repository-not-completed-remedy = `cadena list` shows the completed ones.
+error-repository-record-invalid = The record of backup { $id } can't be written: { $detail }
+error-repository-record-invalid-remedy = Report this: it is a defect.
 
 # cluster
 error-cluster-connect = Can't connect to PostgreSQL at { $target }: { $detail }

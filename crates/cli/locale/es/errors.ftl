@@ -70,6 +70,10 @@ error-repository-archive-size = El archivo del backup { $id }, { $object }, mide
 error-repository-archive-size-remedy = El archivo cambió después del backup. Recuperarlo desde una copia, o usar otro backup. Hacer un FULL nuevo ahora.
 error-repository-archive-digest = El archivo del backup { $id }, { $object }, tiene el SHA-256 { $found }; su registro dice { $recorded }.
 error-repository-archive-digest-remedy = El archivo cambió después del backup. Recuperarlo desde una copia, o usar otro backup. Hacer un FULL nuevo ahora.
+error-repository-not-completed = El backup { $id } está { $state }, así que no tiene archivo.
+error-repository-not-completed-remedy = `cadena list` muestra los completados.
+error-repository-record-invalid = No se puede escribir el registro del backup { $id }: { $detail }
+error-repository-record-invalid-remedy = Informarlo: es un defecto.
 
 # cluster
 error-cluster-connect = No se puede conectar a PostgreSQL en { $target }: { $detail }

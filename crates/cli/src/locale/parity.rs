@@ -59,11 +59,9 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn error_variants() -> Messages {
     let mut found = Messages::new();
     for (_, text) in sources() {
-        let mut rest = text.as_str();
-        while let Some((_, after)) = rest.split_once("#[serde(tag = \"key\", rename_all = \"kebab-case\")]\npub enum ")
-        {
-            let (body, next) = after.split_once("\n}").unwrap_or((after, ""));
-            rest = next;
+        let enums = text.split("#[serde(tag = \"key\"").skip(1).filter_map(|rest| rest.split_once("pub enum "));
+        for (_, rest) in enums {
+            let body = rest.split_once("\n}").map_or(rest, |(body, _)| body);
             if body.contains("#[error(") {
                 found.extend(variants(body));
             }
@@ -177,6 +175,15 @@ fn every_sentence_tells_all_that_the_error_holds() {
         let told: BTreeSet<String> = &of(format!("error-{key}")) | &of(format!("error-{key}-remedy"));
         let untold: Vec<_> = fields.difference(&told).collect();
         assert!(untold.is_empty(), "error-{key} leaves out {untold:?}");
+    }
+}
+
+#[test]
+fn every_error_that_has_an_exit_code_of_its_own_exists() {
+    use crate::exit::{BUSY_KEYS, DAMAGE_KEYS, REFUSAL_KEYS};
+    let errors = error_variants();
+    for key in BUSY_KEYS.iter().chain(DAMAGE_KEYS).chain(REFUSAL_KEYS) {
+        assert!(errors.contains_key(*key), "{key} is no error's key");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use cadena::backup::{BackupOptions, BackupOutcome, run_full};
 use cadena::cluster::{Connection, LocalServer, probe};
 use cadena::reader::ReaderChoice;
-use cadena::repository::{Repository, RepositoryDescription};
+use cadena::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
 use cadena::restore::{RestoreOutcome, RestoreRequest, RestoreSelector, apply, plan};
 use cadena::storage::LocalFolder;
 use cadena::verify::{ValidationLevel, ValidationReport, validate};
@@ -83,7 +83,7 @@ fn create_repository(stage: &Stage, source: &LocalServer) -> Result<Repository, 
     let cluster = probe(&mut Connection::connect(&source.connection_settings("postgres"))?)?;
     let storage = Arc::new(LocalFolder::new(&stage.path("backups")));
     let description = RepositoryDescription {
-        format_version: super::init::FORMAT_VERSION,
+        format_version: FORMAT_VERSION,
         system_identifier: cluster.system_identifier,
         postgresql_version: cluster.version,
         encryption_recipients: Vec::new(),

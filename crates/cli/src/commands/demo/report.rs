@@ -118,7 +118,7 @@ pub fn tell_comparison(session: &Session, report: &DemoReport) -> Result<(), Fai
         ("all", report.transactions.into()),
     ];
     let text = locale.say_with("demo-comparison", &values);
-    session.screen.line(&format!("{text}\n\n{}", comparison_table(session, &report.comparison)))
+    session.screen.line(&format!("{text}\n\n{}\n", comparison_table(session, &report.comparison)))
 }
 
 fn comparison_table(session: &Session, comparison: &Comparison) -> String {
