@@ -242,9 +242,8 @@ impl<'a> Copy<'a> {
 
     /// PostgreSQL's manifest of all that came before, and the end of the tar stream.
     fn manifest(&self, range: WalRange, sealer: &mut Sealer) -> Result<(), Error> {
-        let manifest_range =
-            ManifestWalRange { timeline: range.stop_timeline, start_lsn: range.start_lsn, end_lsn: range.stop_lsn };
-        let (mut spool, size_bytes) = sealer.finish_manifest(manifest_range)?;
+        let ranges = range.manifest_ranges(self.source.reader()?.as_mut())?;
+        let (mut spool, size_bytes) = sealer.finish_manifest(&ranges)?;
         let member = Arc::new(LargeMember {
             path: b"backup_manifest".to_vec(),
             mode: self.defaults.file_mode,
