@@ -41,6 +41,7 @@ impl Cadena {
         self.folder.path().join(name)
     }
 
+    #[allow(dead_code, reason = "not every test file writes one")]
     /// Writes a file in the present folder.
     pub fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path(name);
