@@ -69,7 +69,7 @@ init-role = Role
 init-next = Next: `cadena check`, then `cadena full`.
 init-privilege =
     cadena: the role may not { $purpose }. As a superuser, run:
-      { $grant }
+      -> { $grant }
 
 full-done = FULL backup completed in { $duration } ({ $rate }/s).
 list-empty = No backups yet. `cadena full` takes one.
@@ -153,7 +153,7 @@ restore-next = The cluster is ready: start it with pg_ctl or with your service. 
 demo-source = 1. A new PostgreSQL { $version } cluster in { $folder }, with three tables.
 demo-backup =
     2. While { $workers } connections wrote without pause ({ $transactions } transactions by then), a FULL backup was taken:
-       { $archive } of { $plain } in { $duration }: { $file }
+       Archive: { $file }, { $archive } of { $plain } in { $duration }
        SHA-256 in the record:  { $sha256 }
 demo-validated =
     3. The file was read again and checked down to every page ({ $files } files, { $pages } pages, { $duration }):

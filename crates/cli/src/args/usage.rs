@@ -50,6 +50,8 @@ fn usage_error(error: &clap::Error, root: &clap::Command) -> UsageError {
                 Some(source) => source.to_string(),
                 None => context(ContextKind::ValidValue).replace(", ", " | "),
             };
+            // An option without its value.
+            let allowed = if allowed.is_empty() { argument.clone() } else { allowed };
             UsageError::UsageBadValue { argument, value: context(ContextKind::InvalidValue), allowed }
         }
         ErrorKind::MissingRequiredArgument => UsageError::UsageMissing { arguments: argument },

@@ -59,11 +59,9 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn error_variants() -> Messages {
     let mut found = Messages::new();
     for (_, text) in sources() {
-        let mut rest = text.as_str();
-        while let Some((_, after)) = rest.split_once("#[serde(tag = \"key\", rename_all = \"kebab-case\")]\npub enum ")
-        {
-            let (body, next) = after.split_once("\n}").unwrap_or((after, ""));
-            rest = next;
+        let enums = text.split("#[serde(tag = \"key\"").skip(1).filter_map(|rest| rest.split_once("pub enum "));
+        for (_, rest) in enums {
+            let body = rest.split_once("\n}").map_or(rest, |(body, _)| body);
             if body.contains("#[error(") {
                 found.extend(variants(body));
             }
@@ -181,9 +179,18 @@ fn every_sentence_tells_all_that_the_error_holds() {
 }
 
 #[test]
+fn every_error_that_has_an_exit_code_of_its_own_exists() {
+    use crate::exit::{BUSY_KEYS, DAMAGE_KEYS, REFUSAL_KEYS};
+    let errors = error_variants();
+    for key in BUSY_KEYS.iter().chain(DAMAGE_KEYS).chain(REFUSAL_KEYS) {
+        assert!(errors.contains_key(*key), "{key} is no error's key");
+    }
+}
+
+#[test]
 fn every_help_text_is_there_and_none_is_left_over() {
     let english = messages(&ENGLISH);
-    let frame = ["help-heading-", "help-value-", "help-after"];
+    let frame = ["help-heading-", "help-value-options", "help-after"];
     let have = keys(&english)
         .into_iter()
         .filter(|key| key.starts_with("help-") && !frame.iter().any(|prefix| key.starts_with(prefix)))
@@ -208,7 +215,8 @@ fn every_message_that_the_code_asks_for_exists_and_none_is_left_over() {
     let elsewhere = ["error-", "help-", "warning-", "finding-", "privilege-"];
     let have: BTreeSet<String> = keys(&english)
         .into_iter()
-        .filter(|key| !elsewhere.iter().any(|prefix| key.starts_with(prefix)) && !key.ends_with("-remedy"))
+        .filter(|key| !elsewhere.iter().any(|prefix| key.starts_with(prefix)))
+        .filter(|key| !(key.starts_with("check-") && key.ends_with("-remedy")))
         .collect();
     let families: BTreeSet<String> =
         have.iter().filter_map(|key| key.split_once('-')).map(|(family, _)| format!("{family}-")).collect();

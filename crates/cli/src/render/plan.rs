@@ -44,35 +44,3 @@ pub fn restored_text(outcome: &RestoreOutcome, locale: &Locale) -> String {
         ],
     )
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::locale::Language;
-    use cadena::restore::TablespaceTarget;
-
-    #[test]
-    fn a_plan_shows_target_tablespaces_and_sizes() {
-        let plan = RestorePlan {
-            backups: vec![super::super::backups::tests::record(3, "COMPLETADO")],
-            target: Some("/srv/new".into()),
-            tablespaces: vec![TablespaceTarget {
-                oid: 16400,
-                name: "fast".into(),
-                old_location: "/disk/old".into(),
-                new_location: "/disk/new".into(),
-            }],
-            files: 1234,
-            plain_bytes: 1 << 30,
-            archive_bytes: 1 << 20,
-            owner: None,
-            jobs: 2,
-        };
-        let text = plan_text(&plan, &Locale::new(Language::English), &TimeZone::UTC);
-        for part in
-            ["/srv/new", "fast", "/disk/old -> /disk/new", "1234", "1.0 GiB", "1.0 MiB", "full_20261124_000000.backup"]
-        {
-            assert!(text.contains(part), "{part} in\n{text}");
-        }
-    }
-}

@@ -47,6 +47,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns a path within the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
