@@ -3,6 +3,7 @@
 //! `CADENA_TEST_PG_BIN` names the servers' folders, with colons between, the oldest first; without it, Debian's are used. A missing
 //! server is told, and is a failure with `CADENA_TEST_REQUIRE_SERVERS=1`.
 
+#![cfg(unix)]
 #![allow(clippy::print_stderr, reason = "which servers were tested, or were missing, must be seen")]
 
 #[path = "../support/controldata.rs"]
