@@ -48,7 +48,9 @@ fn refuses_descriptions_that_it_does_not_understand() {
     };
     let newer = open(r#"{"format_version": 2, "shape": "unknown"}"#);
     assert!(matches!(newer, Some(RepositoryError::RepositoryNewer { found: 2, supported: 1, .. })), "{newer:?}");
-    for broken in ["", "{", "[]", "{}", r#"{"format_version": 1}"#, r#"{"format_version": 0}"#, r#"{"format_version": "1"}"#] {
+    for broken in
+        ["", "{", "[]", "{}", r#"{"format_version": 1}"#, r#"{"format_version": 0}"#, r#"{"format_version": "1"}"#]
+    {
         let error = open(broken);
         assert!(matches!(error, Some(RepositoryError::RepositoryUnreadable { .. })), "{broken}: {error:?}");
     }
@@ -239,8 +241,11 @@ fn ids_are_never_used_again() {
     drop(repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap());
     assert_eq!(back_up(&repository, BackupKind::Full, &at(NOON), b"x").unwrap(), BackupId(44));
     // An id that no program could keep is no claim.
-    fs::write(folder.path().join("full/full_20300101_000001.json"), format!(r#"{{"record_version": 7, "id": {}}}"#, u64::MAX))
-        .unwrap();
+    fs::write(
+        folder.path().join("full/full_20300101_000001.json"),
+        format!(r#"{{"record_version": 7, "id": {}}}"#, u64::MAX),
+    )
+    .unwrap();
     assert_eq!(back_up(&repository, BackupKind::Full, &at(NOON), b"x").unwrap(), BackupId(45));
 }
 
