@@ -42,7 +42,7 @@ fn unreadable(contents: &RepositoryContents) -> Vec<&str> {
 
 #[test]
 fn a_record_is_the_json_that_the_format_document_shows() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     let stored: Value = serde_json::from_slice(&fs::read(folder.path().join(FIRST)).unwrap()).unwrap();
     assert_eq!(stored["record_version"], 1);
@@ -93,7 +93,7 @@ fn one_bad_record_hides_no_other() {
         ("no label", |record| drop(record.as_object_mut().unwrap().remove("label"))),
         ("a list", |record| *record = json!([])),
     ];
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     let path = folder.path().join(FIRST);
     let good = fs::read(&path).unwrap();
@@ -122,7 +122,7 @@ fn one_bad_record_hides_no_other() {
 
 #[test]
 fn the_message_of_a_newer_record_names_both_versions() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     edit(&folder.path().join(FIRST), |record| record["record_version"] = json!(9));
     match repository.record(BackupId(1)) {
@@ -136,7 +136,7 @@ fn the_message_of_a_newer_record_names_both_versions() {
 
 #[test]
 fn fields_that_a_later_program_adds_are_tolerated() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     edit(&folder.path().join(FIRST), |record| record["from_the_future"] = json!({"a": [1, 2]}));
     assert_consistent(folder.path(), "with a new field");
@@ -145,7 +145,7 @@ fn fields_that_a_later_program_adds_are_tolerated() {
 
 #[test]
 fn records_with_one_id_are_all_in_doubt() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     edit(&folder.path().join(THIRD), |record| record["id"] = json!(1));
     let contents = repository.contents().unwrap();
@@ -157,7 +157,7 @@ fn records_with_one_id_are_all_in_doubt() {
 
 #[test]
 fn a_copy_of_a_record_is_no_second_backup() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     fs::copy(folder.path().join(FIRST), folder.path().join("full/full_20261124_150000.json")).unwrap();
     fs::copy(folder.path().join(SECOND), folder.path().join("full/inc_20261124_130000.json")).unwrap();
@@ -168,7 +168,7 @@ fn a_copy_of_a_record_is_no_second_backup() {
 
 #[test]
 fn archives_that_are_missing_or_changed_in_size_are_reported_and_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     let records = repository.contents().unwrap().records;
     fs::remove_file(folder.path().join("full/full_20261124_120000.backup")).unwrap();
@@ -196,7 +196,7 @@ fn archives_that_are_missing_or_changed_in_size_are_reported_and_refused() {
 
 #[test]
 fn the_latest_is_never_silently_an_older_one() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     // An old record that can't be read is no obstacle …
     let first = fs::read(folder.path().join(FIRST)).unwrap();
@@ -222,7 +222,7 @@ fn the_latest_is_never_silently_an_older_one() {
 
 #[test]
 fn other_files_and_folders_are_neither_read_nor_touched() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let foreign = [
         "backups/dump.sql",
@@ -250,7 +250,7 @@ fn other_files_and_folders_are_neither_read_nor_touched() {
 
 #[test]
 fn an_unreadable_holder_is_reported_and_does_not_stop_a_reader() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     let LockAttempt::Acquired { guard: _guard, .. } =
         repository.storage().try_lock(LOCK_KEY, &|_| b"?".to_vec()).unwrap()
@@ -352,7 +352,7 @@ fn contents_while(folder: &Path, meanwhile: impl Fn() + Send + Sync + 'static) -
 
 #[test]
 fn an_archive_listed_just_before_its_record_came_is_no_orphan() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = three_backups(folder.path());
     let (record, hidden) = (folder.path().join(FIRST), folder.path().join("hidden"));
     fs::rename(&record, &hidden).unwrap();
@@ -364,7 +364,7 @@ fn an_archive_listed_just_before_its_record_came_is_no_orphan() {
 
 #[test]
 fn a_backup_deleted_just_after_the_listing_is_not_reported_as_damaged() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     three_backups(folder.path());
     let (record, archive) = (folder.path().join(FIRST), folder.path().join("full/full_20261124_120000.backup"));
     let contents = contents_while(folder.path(), move || {
@@ -377,7 +377,7 @@ fn a_backup_deleted_just_after_the_listing_is_not_reported_as_damaged() {
 
 #[test]
 fn a_record_whose_archive_was_not_listed_yet_has_one() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     three_backups(folder.path());
     let (archive, hidden) = (folder.path().join("full/full_20261124_120000.backup"), folder.path().join("hidden"));
     fs::rename(&archive, &hidden).unwrap();

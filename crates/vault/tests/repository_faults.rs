@@ -1,4 +1,5 @@
 //! A failure at every single step between the beginning and the end of a backup, and a disk that is really full.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // how often faults struck, seeds, what was skipped
 
 mod repository_common;
 

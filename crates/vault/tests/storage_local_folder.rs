@@ -1,5 +1,6 @@
 //! What is particular to the local folder: modes, links, names of others, full disks.
 #![cfg(unix)]
+#![allow(clippy::print_stdout, clippy::print_stderr)] // how often faults struck, seeds, what was skipped
 
 use std::fs;
 use std::io::Write;
@@ -229,8 +230,8 @@ fn a_folder_that_can_not_be_read_is_an_error_and_not_an_empty_one() {
 /// Runs `check` in a process of another user than root, from whom modes keep nothing.
 fn as_nobody(root: &Path, check: impl Fn(&LocalFolder)) {
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
-    if !rustix_is_root() {
-        fs::set_permissions(root.join("full"), fs::Permissions::from_mode(0)).unwrap();
+    if !runs_as_root() {
+        fs::set_permissions(root.join("full"), fs::Permissions::from_mode(0o000)).unwrap();
         fs::set_permissions(root, fs::Permissions::from_mode(0o555)).unwrap();
         check(&LocalFolder::new(root));
         fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
@@ -259,7 +260,7 @@ fn as_nobody(root: &Path, check: impl Fn(&LocalFolder)) {
     }
 }
 
-fn rustix_is_root() -> bool {
+fn runs_as_root() -> bool {
     // SAFETY: a plain system call.
     unsafe { libc::geteuid() == 0 }
 }
