@@ -282,7 +282,7 @@ fn readers_that_run_beside_backups_report_no_fault() {
                 }
             });
         }
-        for round in 0..150_u8 {
+        for round in 0..60_u8 {
             let now = at("2026-11-24T12:00:00");
             if round % 3 == 0 {
                 drop(repository.begin_backup(BackupKind::Full, &now).unwrap());
