@@ -11,7 +11,7 @@ const NOON: &str = "2026-11-24T12:00:00";
 
 #[test]
 fn a_repository_is_made_once_and_opened_often() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let root = folder.path().join("backups");
     assert!(matches!(Repository::open(local(&root)), Err(RepositoryError::RepositoryAbsent { .. })));
     assert!(!root.exists(), "opening made the folder");
@@ -27,7 +27,7 @@ fn a_repository_is_made_once_and_opened_often() {
 
 #[test]
 fn refuses_the_repository_of_another_cluster() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     create(folder.path());
     let mut foreign = description();
     foreign.system_identifier = pgformat::SystemIdentifier(1);
@@ -41,14 +41,16 @@ fn refuses_the_repository_of_another_cluster() {
 
 #[test]
 fn refuses_descriptions_that_it_does_not_understand() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let open = |content: &str| {
         fs::write(folder.path().join("cadena.json"), content).unwrap();
         Repository::open(local(folder.path())).err()
     };
     let newer = open(r#"{"format_version": 2, "shape": "unknown"}"#);
     assert!(matches!(newer, Some(RepositoryError::RepositoryNewer { found: 2, supported: 1, .. })), "{newer:?}");
-    for broken in ["", "{", "[]", "{}", r#"{"format_version": 1}"#, r#"{"format_version": 0}"#, r#"{"format_version": "1"}"#] {
+    for broken in
+        ["", "{", "[]", "{}", r#"{"format_version": 1}"#, r#"{"format_version": 0}"#, r#"{"format_version": "1"}"#]
+    {
         let error = open(broken);
         assert!(matches!(error, Some(RepositoryError::RepositoryUnreadable { .. })), "{broken}: {error:?}");
     }
@@ -60,7 +62,7 @@ fn refuses_descriptions_that_it_does_not_understand() {
 
 #[test]
 fn a_backup_is_invisible_until_its_record_is_there() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let mut slot = repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap();
     assert_eq!(slot.id(), BackupId(1));
@@ -79,7 +81,7 @@ fn a_backup_is_invisible_until_its_record_is_there() {
 
     slot.commit(stream, &sealed(b"content"), &record).unwrap();
     let contents = assert_consistent(folder.path(), "after the commit");
-    assert_eq!(contents.records, [record.clone()]);
+    assert_eq!(contents.records, std::slice::from_ref(&record));
     assert_eq!((contents.running, contents.interrupted), (None, None));
     assert_eq!(repository.latest().unwrap(), record);
     assert_eq!(repository.record(BackupId(1)).unwrap(), record);
@@ -89,7 +91,7 @@ fn a_backup_is_invisible_until_its_record_is_there() {
 
 #[test]
 fn only_one_backup_runs_and_the_other_is_told_which() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let slot = repository.begin_backup(BackupKind::Incremental, &at(NOON)).unwrap();
     let refusal = repository.begin_backup(BackupKind::Full, &at(NOON)).err().unwrap();
@@ -109,7 +111,7 @@ fn only_one_backup_runs_and_the_other_is_told_which() {
 
 #[test]
 fn a_failed_backup_leaves_its_record_and_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let mut slot = repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap();
     let mut record = failed(&slot);
@@ -133,7 +135,7 @@ fn a_failed_backup_leaves_its_record_and_nothing_else() {
 
 #[test]
 fn a_slot_that_is_dropped_sweeps_and_frees() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut slot = repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap();
@@ -165,7 +167,7 @@ fn a_commit_with_a_wrong_record_is_refused_and_leaves_a_failed_backup() {
         ("a base of a FULL", |record| record.base_id = Some(BackupId(1))),
         ("no end", |record| record.finished_at = None),
     ];
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     for (number, (what, spoil)) in spoils.iter().enumerate() {
         let mut slot = repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap();
@@ -183,7 +185,7 @@ fn a_commit_with_a_wrong_record_is_refused_and_leaves_a_failed_backup() {
 
 #[test]
 fn two_backups_in_one_second_and_a_clock_set_back_never_meet() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     for time in [NOON, NOON, "2026-11-24T11:00:00", NOON, "1999-12-31T23:59:59"] {
         back_up(&repository, BackupKind::Full, &at(time), time.as_bytes()).unwrap();
@@ -206,7 +208,7 @@ fn two_backups_in_one_second_and_a_clock_set_back_never_meet() {
 
 #[test]
 fn a_name_is_taken_by_any_file_of_its_stem() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     fs::create_dir(folder.path().join("full")).unwrap();
     fs::write(folder.path().join("full/full_20261124_120000.backup.copy"), "mine").unwrap();
@@ -215,13 +217,13 @@ fn a_name_is_taken_by_any_file_of_its_stem() {
     fs::write(folder.path().join("full/full_20261124_120000_3/x"), "mine").unwrap();
     fs::write(folder.path().join("full/full_20261124_120000_40.json"), "mine").unwrap();
     back_up(&repository, BackupKind::Full, &at(NOON), b"x").unwrap();
-    assert_eq!(repository.latest().unwrap_err().to_string().contains("_40.json"), true);
+    assert!(repository.latest().unwrap_err().to_string().contains("_40.json"));
     assert_eq!(repository.record(BackupId(1)).unwrap().archive_name, "full_20261124_120000_4.backup");
 }
 
 #[test]
 fn ids_are_never_used_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     for expected in 1..=3 {
         assert_eq!(back_up(&repository, BackupKind::Full, &at(NOON), b"x").unwrap(), BackupId(expected));
@@ -239,14 +241,17 @@ fn ids_are_never_used_again() {
     drop(repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap());
     assert_eq!(back_up(&repository, BackupKind::Full, &at(NOON), b"x").unwrap(), BackupId(44));
     // An id that no program could keep is no claim.
-    fs::write(folder.path().join("full/full_20300101_000001.json"), format!(r#"{{"record_version": 7, "id": {}}}"#, u64::MAX))
-        .unwrap();
+    fs::write(
+        folder.path().join("full/full_20300101_000001.json"),
+        format!(r#"{{"record_version": 7, "id": {}}}"#, u64::MAX),
+    )
+    .unwrap();
     assert_eq!(back_up(&repository, BackupKind::Full, &at(NOON), b"x").unwrap(), BackupId(45));
 }
 
 #[test]
 fn a_damaged_sequence_is_an_error_and_frees_the_lock() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     for content in ["", "{", "{}", r#"{"last_backup_id": -1}"#, r#"{"last_backup_id": 9007199254740991}"#] {
         fs::write(folder.path().join("sequence.json"), content).unwrap();
@@ -263,7 +268,7 @@ fn a_damaged_sequence_is_an_error_and_frees_the_lock() {
 
 #[test]
 fn a_dead_holder_is_shown_and_then_swept() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let slot = repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap();
     let dead = repository.contents().unwrap().running.unwrap();
@@ -305,7 +310,7 @@ fn a_dead_holder_is_shown_and_then_swept() {
 
 #[test]
 fn a_holder_that_died_after_its_commit_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let slot = repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap();
     let dead = repository.contents().unwrap().running.unwrap();
@@ -326,7 +331,7 @@ fn a_holder_that_died_after_its_commit_loses_nothing() {
 
 #[test]
 fn texts_of_dead_holders_that_make_no_sense_remove_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     back_up(&repository, BackupKind::Full, &at(NOON), b"kept").unwrap();
     fs::write(folder.path().join("mine.txt"), "mine").unwrap();
@@ -358,7 +363,7 @@ fn texts_of_dead_holders_that_make_no_sense_remove_nothing() {
 #[test]
 fn nothing_is_written_under_a_name_before_the_holder_says_so() {
     // A storage that fails at every later call stands for a process that is killed right there.
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let slot = repository.begin_backup(BackupKind::Differential, &at(NOON)).unwrap();
     let LockHolder::Alive(text) = repository.storage().lock_holder(LOCK_KEY).unwrap() else { panic!("no holder") };
@@ -370,7 +375,7 @@ fn nothing_is_written_under_a_name_before_the_holder_says_so() {
 
 #[test]
 fn an_archive_that_appears_under_the_reserved_name_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let repository = create(folder.path());
     let mut slot = repository.begin_backup(BackupKind::Full, &at(NOON)).unwrap();
     let record = completed(&slot, b"ours");
@@ -396,7 +401,7 @@ fn leave_dead(repository: &Repository, text: &[u8]) {
 /// The failed record of the backup that runs.
 fn failed_of(repository: &Repository) -> BackupRecord {
     let running = repository.contents().unwrap().running.unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fast_folder();
     let other = create(folder.path());
     let slot = other.begin_backup(running.kind, &at(NOON)).unwrap();
     BackupRecord { id: running.id, archive_name: running.archive_name, ..failed(&slot) }

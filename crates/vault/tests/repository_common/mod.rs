@@ -23,6 +23,11 @@ pub fn description() -> RepositoryDescription {
     }
 }
 
+/// A folder for tests with thousands of fsyncs: in memory where there is such a place. What they show does not hang on a disk.
+pub fn fast_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 pub fn local(folder: &Path) -> Arc<dyn Storage> {
     Arc::new(LocalFolder::new(folder))
 }
@@ -171,7 +176,9 @@ pub fn assert_consistent(folder: &Path, when: &str) -> RepositoryContents {
         let name = BackupName::of_archive(&record.archive_name).unwrap();
         let archive = std::fs::read(folder.join(archive_key(&name)));
         match record.state {
-            BackupState::Completed => assert_eq!(record.sha256.as_ref(), Some(&sealed(&archive.unwrap()).sha256), "{when}"),
+            BackupState::Completed => {
+                assert_eq!(record.sha256.as_ref(), Some(&sealed(&archive.unwrap()).sha256), "{when}")
+            }
             _ => assert!(archive.is_err(), "{when}: {} has an archive", record.archive_name),
         }
     }
