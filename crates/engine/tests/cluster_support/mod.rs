@@ -91,12 +91,36 @@ impl TestServer {
         let mut arguments =
             vec!["-D", "data", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "-A", "trust"];
         arguments.extend_from_slice(initdb_arguments);
-        server.run("initdb", &arguments);
+        server.init_from_template(&arguments);
         server.write_hba();
         server.configure(
             "fsync = off\nmax_wal_senders = 5\nlisten_addresses = '127.0.0.1'\nshared_buffers = 32MB\nmax_connections = 30\n",
         );
         Some(server)
+    }
+
+    /// Runs initdb once for each version and set of arguments, and copies its result afterwards: most of these tests' time would
+    /// go into it otherwise. Clusters made so share their system identifier.
+    fn init_from_template(&self, arguments: &[&str]) {
+        use std::hash::{Hash, Hasher};
+        let mut hasher = std::hash::DefaultHasher::new();
+        (arguments, self.run("postgres", &["--version"])).hash(&mut hasher);
+        let name = format!("initdb-{}-{:016x}", self.version, hasher.finish());
+        let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let copy = |from: &Path, to: &Path| {
+            let status = Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to).status().unwrap();
+            assert!(status.success(), "can't copy {from:?} to {to:?}");
+        };
+        if template.is_dir() {
+            return copy(&template, &self.data());
+        }
+        self.run("initdb", arguments);
+        // Appears in one step; whoever comes second keeps the first one's.
+        let unfinished = template.with_extension(format!("{}-{}", std::process::id(), self.port));
+        copy(&self.data(), &unfinished);
+        if fs::rename(&unfinished, &template).is_err() {
+            fs::remove_dir_all(&unfinished).unwrap();
+        }
     }
 
     fn empty(version: u32) -> Option<Self> {
