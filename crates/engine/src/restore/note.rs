@@ -7,6 +7,9 @@ use serde::Serialize;
 pub enum RestoreNote {
     /// The backup held no such configuration file (Debian keeps them in /etc); a minimal one was written.
     RestoreWroteConfig { file: String },
+    /// The source's own configuration files, which lay outside its data directory, are in this folder of the new one. They
+    /// were not put to use, since they name the source's directories.
+    RestoreKeptConfig { folder: String },
     /// The backup was taken from a standby or a cluster in recovery: its signal file was left out, so that the copy becomes a
     /// cluster of its own.
     RestoreDroppedSignal { file: String },

@@ -29,6 +29,8 @@ pub(crate) struct Survey {
     pub has_hba_conf: bool,
     pub has_ident_conf: bool,
     pub has_auto_conf: bool,
+    /// The source's own configuration lies in [`EXTERNAL_CONFIG_FOLDER`].
+    pub has_external_config: bool,
     /// Names of the WAL segments and timeline histories in pg_wal.
     pub wal_files: Vec<String>,
     pub control_bytes: Vec<u8>,
@@ -43,6 +45,9 @@ pub(crate) struct RootSurvey {
     /// Files and directories.
     pub inodes: u64,
 }
+
+/// Where a backup keeps configuration files that lay outside the data directory.
+pub(crate) const EXTERNAL_CONFIG_FOLDER: &str = "cadena_external_config";
 
 /// Signal files that would keep a copy from becoming a cluster of its own.
 pub(crate) const SIGNAL_FILES: [&str; 2] = ["standby.signal", "recovery.signal"];
@@ -61,12 +66,13 @@ pub(crate) fn survey(reader: &ArchiveReader, record: &BackupRecord, layout: &Lay
     let (mut files, mut content_bytes) = (0, 0);
     let mut roots = vec![RootSurvey::default(); layout.roots()];
     let (mut version, mut label, mut control) = (None, None, None);
-    let (mut has_postgresql_conf, mut has_hba_conf, mut has_ident_conf, mut has_auto_conf) =
-        (false, false, false, false);
+    let (mut has_postgresql_conf, mut has_hba_conf, mut has_ident_conf) = (false, false, false);
+    let (mut has_auto_conf, mut has_external_config) = (false, false);
     let mut wal_files = Vec::new();
     for member in reader.members()? {
         let member = member?;
         let location = layout.locate(&member.path)?;
+        has_external_config |= member.path == EXTERNAL_CONFIG_FOLDER.as_bytes();
         let root = &mut roots[location.root];
         root.inodes += 1;
         if member.kind == MemberKind::Directory {
@@ -121,6 +127,7 @@ pub(crate) fn survey(reader: &ArchiveReader, record: &BackupRecord, layout: &Lay
         has_hba_conf,
         has_ident_conf,
         has_auto_conf,
+        has_external_config,
         wal_files,
         control_bytes,
         control,

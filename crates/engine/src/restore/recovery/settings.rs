@@ -4,7 +4,7 @@
 use crate::restore::RestoreError;
 use crate::restore::RestoreNote;
 use crate::restore::error::write_error;
-use crate::restore::files::Survey;
+use crate::restore::files::{EXTERNAL_CONFIG_FOLDER, Survey};
 use crate::restore::files::{Tree, TreeWriter};
 use pgformat::control_file::ControlFile;
 use std::fs::File;
@@ -93,6 +93,10 @@ pub(crate) fn write_missing_config(tree: &Tree, survey: &Survey) -> Result<Vec<R
     write(survey.has_postgresql_conf, "postgresql.conf", &minimal_postgresql_conf(&survey.control))?;
     write(survey.has_hba_conf, "pg_hba.conf", MINIMAL_HBA_CONF)?;
     write(survey.has_ident_conf, "pg_ident.conf", MINIMAL_IDENT_CONF)?;
+    if survey.has_external_config {
+        let folder = tree.full_path(0, EXTERNAL_CONFIG_FOLDER.as_bytes()).display().to_string();
+        notes.push(RestoreNote::RestoreKeptConfig { folder });
+    }
     Ok(notes)
 }
 
