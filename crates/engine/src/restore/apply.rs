@@ -1,7 +1,7 @@
 use super::error::write_error;
 use super::files::{Layout, Tree, TreeWriter, sync_path, sync_roots, write_members};
 use super::recovery::{write_missing_config, write_recovery};
-use super::target::{Claim, Marker, Ownership};
+use super::target::{Claim, Marker, Ownership, undo};
 use super::{RestoreError, RestoreNote, RestorePlan};
 use crate::cluster::ClusterError;
 use crate::{Cancel, Error, Phase, Progress};
@@ -188,16 +188,4 @@ fn write_control_file(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreErro
     written.map_err(|error| write_error(&draft, error))?;
     std::fs::rename(&draft, &path).map_err(|error| write_error(&path, error))?;
     path.parent().map_or(Ok(()), sync_path)
-}
-
-/// Puts the targets back as they were, and returns the error to tell.
-fn undo(claims: Vec<Claim>, error: Error) -> Error {
-    let mut outcome = error;
-    // The data directory is the first: without its control file the rest can't be taken for a cluster.
-    for claim in claims {
-        if let Err(remains) = claim.undo() {
-            outcome = remains.into_error(&outcome).into();
-        }
-    }
-    outcome
 }

@@ -1,6 +1,7 @@
 use super::error::target_error;
 use super::socket::folder_for;
-use crate::cluster::{BinarySearch, ClusterError, LocalServer, ServerOwner, StartOptions};
+use crate::cluster::{BinarySearch, ClusterError, LocalServer, PostgresBinaries, ServerOwner, StartOptions};
+use crate::pipeline::PipelineError;
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::control_file::{CONTROL_FILE_PATH, ControlFile};
 use std::io::{Read, Seek, SeekFrom};
@@ -74,7 +75,7 @@ pub fn start(request: &StartRequest, progress: &dyn Progress, cancel: &Cancel) -
         log_file: directory.join(LOG_FILE),
         wait: request.wait,
     };
-    let server = LocalServer::start(&binaries, directory, &owner, &options)?;
+    let server = start_cancellably(&binaries, directory, &owner, &options, cancel)?;
     match wait_until_ready(&server, &options.log_file, deadline, cancel) {
         Ok(()) => Ok(StartedServer { server, seconds: started.elapsed().as_secs_f64() }),
         Err(error) if error.is_cancelled() => {
@@ -83,6 +84,40 @@ pub fn start(request: &StartRequest, progress: &dyn Progress, cancel: &Cancel) -
         }
         Err(error) => Err(error),
     }
+}
+
+/// Starts the server; recovery up to the point where it lets anyone in may take long.
+fn start_cancellably(
+    binaries: &PostgresBinaries,
+    directory: &Path,
+    owner: &ServerOwner,
+    options: &StartOptions,
+    cancel: &Cancel,
+) -> Result<LocalServer, Error> {
+    let starting = LocalServer {
+        binaries: binaries.clone(),
+        data_directory: directory.to_owned(),
+        owner: owner.clone(),
+        port: options.port,
+        socket_folder: options.socket_folder.clone(),
+    };
+    std::thread::scope(|scope| {
+        let start = scope.spawn(|| LocalServer::start(binaries, directory, owner, options));
+        while !start.is_finished() {
+            if cancel.is_cancelled() {
+                // Refused until the server has written its postmaster.pid; then start ends, too. Nothing is lost by a crash: the
+                // restored files have not served anyone yet.
+                let _ = starting.stop(true);
+            }
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        let result =
+            start.join().map_err(|_| PipelineError::WorkerPanicked { detail: "starting the server".to_owned() })?;
+        if result.is_err() {
+            cancel.check()?;
+        }
+        Ok(result?)
+    })
 }
 
 /// Waits for the end of recovery.

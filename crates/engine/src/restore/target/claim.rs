@@ -6,6 +6,7 @@
 
 use super::inspect::{TargetState, has_control_file, inspect};
 use super::remove::remove_contents;
+use crate::Error;
 use crate::restore::RestoreError;
 use crate::restore::error::{target_error, write_error};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, open, openat, statat};
@@ -45,7 +46,7 @@ impl Marker {
     }
 }
 
-/// A directory that is ours to write into. Dropped without [`Claim::release`] or [`Claim::undo`], it stays marked.
+/// A directory that is ours to write into. Dropped without [`Claim::release`] or [`undo`], it stays marked.
 pub(crate) struct Claim {
     path: PathBuf,
     directory: OwnedFd,
@@ -179,7 +180,7 @@ impl Claim {
         };
         match claim.begin(&mut file, marker, ownership) {
             Ok(()) => Ok(claim),
-            Err(error) => Err(match claim.undo() {
+            Err(error) => Err(match claim.clear().and_then(|()| claim.remove_made()) {
                 Ok(()) => error,
                 Err(remains) => remains.into_error(&error),
             }),
@@ -236,11 +237,11 @@ impl Claim {
         result.and_then(|()| rustix::fs::fsync(&self.directory)).map_err(|error| write_error(&self.path, error))
     }
 
-    /// Removes all that is in the directory, and the directory if it was made for the restore.
+    /// Removes all that is in the directory, its marker last, and puts its mode and owner back.
     ///
     /// # Errors
     /// [`Remains`] when something could not be removed; the marker stays then, for the next restore.
-    pub fn undo(self) -> Result<(), Remains> {
+    pub fn clear(&self) -> Result<(), Remains> {
         let attempt = || -> std::io::Result<()> {
             remove_contents(&self.directory, &[MARKER_FILE])?;
             if let Some((mode, uid, gid)) = self.before {
@@ -249,16 +250,43 @@ impl Claim {
                 rustix::fs::fchmod(&self.directory, Mode::from_raw_mode(mode))?;
             }
             match rustix::fs::unlinkat(&self.directory, MARKER_FILE, rustix::fs::AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(error.into()),
+                Ok(()) | Err(Errno::NOENT) => Ok(()),
+                Err(error) => Err(error.into()),
             }
-            for made in self.made.iter().rev() {
-                std::fs::remove_dir(made)?;
-            }
-            Ok(())
         };
         attempt().map_err(|error| Remains { directory: self.path.clone(), cause: error.to_string() })
     }
+
+    /// Removes the directories that were made for the restore. They must have been cleared.
+    ///
+    /// # Errors
+    /// [`Remains`].
+    pub fn remove_made(self) -> Result<(), Remains> {
+        for made in self.made.iter().rev() {
+            std::fs::remove_dir(made).map_err(|error| Remains { directory: made.clone(), cause: error.to_string() })?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts all targets back as they were, and returns the error to tell: `error`, unless something had to stay.
+pub(crate) fn undo(claims: Vec<Claim>, error: Error) -> Error {
+    let mut outcome = error;
+    // The data directory is the first: without its control file the rest can't be taken for a cluster.
+    let (cleared, _): (Vec<_>, Vec<_>) = claims.into_iter().partition(|claim| match claim.clear() {
+        Ok(()) => true,
+        Err(remains) => {
+            outcome = remains.into_error(&outcome).into();
+            false
+        }
+    });
+    // Backwards, since a later one may lie in a directory that was made for an earlier one.
+    for claim in cleared.into_iter().rev() {
+        if let Err(remains) = claim.remove_made() {
+            outcome = remains.into_error(&outcome).into();
+        }
+    }
+    outcome
 }
 
 /// What could not be undone.
@@ -350,7 +378,8 @@ mod tests {
         assert!(matches!(take(&target), Err(RestoreError::RestoreBusy { .. })));
         write(target.join("file"), b"x").unwrap();
         assert!(matches!(inspect(&target), Err(RestoreError::RestoreBusy { .. })));
-        claim.undo().unwrap();
+        let error = undo(vec![claim], RestoreError::RestoreContent { path: String::new() }.into());
+        assert_eq!(error.key(), "restore-content");
         assert_eq!(read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -362,7 +391,8 @@ mod tests {
         let claim = take(folder.path()).unwrap();
         let mode = || std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(), 0o700);
-        claim.undo().unwrap();
+        let error = undo(vec![claim], RestoreError::RestoreContent { path: String::new() }.into());
+        assert_eq!(error.key(), "restore-content");
         assert_eq!(mode(), 0o751);
         assert_eq!(read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -8,7 +8,7 @@ mod space;
 
 pub(super) use access::Access;
 pub use claim::MARKER_FILE;
-pub(super) use claim::{Claim, Marker, Ownership};
+pub(super) use claim::{Claim, Marker, Ownership, undo};
 pub(super) use inspect::{TargetState, inspect, resolved, usage};
 pub use space::FilesystemNeed;
 pub(super) use space::{TargetNeed, Usage, check_space, filesystem_needs};
