@@ -40,7 +40,7 @@ pub fn run(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Ou
         let progress = session.progress();
         let outcome = apply(&repository, &plan, &*progress, &session.cancel)?;
         drop(progress);
-        session.screen.line(&restored_text(&outcome, &session.locale))?;
+        session.screen.line(&restored_text(&outcome, &session.locale, session.zone()))?;
         report.outcome = Some(outcome);
         if let Some(port) = port {
             let started = start_server(session, options, port)?;

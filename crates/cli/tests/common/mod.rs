@@ -51,6 +51,7 @@ impl Cadena {
         path
     }
 
+    #[allow(dead_code, reason = "not every test file looks")]
     /// Lists the present folder.
     pub fn files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap_or_else(|error| panic!("{error}"));

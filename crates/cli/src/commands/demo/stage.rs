@@ -173,8 +173,12 @@ impl Drop for Stage {
     }
 }
 
+/// A folder that is named is meant; otherwise the newest version found.
 fn newest_binaries(session: &Session) -> Result<PostgresBinaries, Failure> {
     let search = &session.settings.binaries;
+    if let Some(named) = search.configured.as_deref().and_then(PostgresBinaries::in_folder) {
+        return Ok(named);
+    }
     let whole = |found: &PostgresBinaries| found.program("initdb").is_ok() && found.program("pg_ctl").is_ok();
     match search.find_all().into_iter().find(whole) {
         Some(found) => Ok(found),
