@@ -95,7 +95,8 @@ fn comes_back_the_same(version: MajorVersion, reader: ReaderChoice) {
     extract_with_public_tools(&archive, &extracted).unwrap();
     pg_verifybackup(&extracted).unwrap();
     let standing_alone = TestCluster::adopt(version, &extracted);
-    standing_alone.start_with(&[("archive_mode", "off")]);
+    // The tablespace is a plain folder now, which a server takes only when told to.
+    standing_alone.start_with(&[("archive_mode", "off"), ("allow_in_place_tablespaces", "on")]);
     standing_alone.wait_until("SELECT NOT pg_is_in_recovery()");
     pg_amcheck(&standing_alone).unwrap();
     standing_alone.stop();

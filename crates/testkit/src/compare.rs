@@ -186,7 +186,7 @@ pub fn recover_to_restore_point(
     cluster
 }
 
-/// Writes recovery.signal and the settings for [`recover_to_restore_point`], without starting the server.
+/// Writes recovery.signal and the settings (a target that the restore has set already gives way) for [`recover_to_restore_point`], without starting the server.
 ///
 /// # Panics
 /// When the files can't be written.
@@ -195,6 +195,7 @@ pub fn prepare_recovery(data_directory: &Path, wal_folder: &Path, restore_point:
     assert!(!folder.contains(['\'', '"', '%', '\\']), "a folder that needs quoting: {folder}");
     let settings = format!(
         "restore_command = 'cp \"{folder}/%f\" \"%p\"'\n\
+         recovery_target = ''\n\
          recovery_target_name = '{restore_point}'\n\
          recovery_target_action = 'promote'\n"
     );

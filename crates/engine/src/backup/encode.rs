@@ -161,7 +161,7 @@ impl<'a> Encoder<'a> {
         content: usize,
         pages: &mut PageReport,
     ) -> Result<(), Error> {
-        let buffer = self.plain.from_mut(content);
+        let buffer = self.plain.tail_mut(content);
         match &run.content {
             RunContent::Bytes(bytes) => buffer.copy_from_slice(&bytes[done..done + length]),
             RunContent::Source(file) => {

@@ -41,7 +41,7 @@ impl PlainBuffer {
         self.extend_stale(length).fill(0);
     }
 
-    pub fn from_mut(&mut self, begin: usize) -> &mut [u8] {
+    pub fn tail_mut(&mut self, begin: usize) -> &mut [u8] {
         &mut self.bytes[begin..self.used]
     }
 }
