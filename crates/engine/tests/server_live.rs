@@ -1,6 +1,6 @@
 //! initdb, start and stop with the real programs of every version.
 
-use engine::cluster::{BinarySearch, ClusterError, LocalServer, ServerOwner, StartOptions};
+use engine::cluster::{BinarySearch, ClusterError, LocalServer, PostgresBinaries, ServerOwner, StartOptions};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +15,34 @@ fn options(folder: &TestFolder) -> StartOptions {
         log_file: folder.path().join("log"),
         wait: Duration::from_secs(60),
     }
+}
+
+/// A server that is stopped when a test is done with it or fails.
+struct Guarded(LocalServer);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if self.0.is_running().unwrap_or(false) {
+            self.0.stop(true).unwrap();
+        }
+    }
+}
+
+impl std::ops::Deref for Guarded {
+    type Target = LocalServer;
+
+    fn deref(&self) -> &LocalServer {
+        &self.0
+    }
+}
+
+fn start(
+    binaries: &PostgresBinaries,
+    data: &Path,
+    owner: &ServerOwner,
+    options: &StartOptions,
+) -> Result<Guarded, ClusterError> {
+    LocalServer::start(binaries, data, owner, options).map(Guarded)
 }
 
 /// Asks a server for one value, as the user that our settings name.
@@ -33,7 +61,7 @@ testkit::on_each_version!(makes_starts_stops_and_crashes_a_server, |version| {
     LocalServer::init(&binaries, &data, &owner, &["--no-sync"]).unwrap();
     let mut options = options(&folder);
     options.settings.push(("cluster_name".to_owned(), "it's $HOME".to_owned()));
-    let server = LocalServer::start(&binaries, &data, &owner, &options).unwrap();
+    let server = start(&binaries, &data, &owner, &options).unwrap();
     assert!(server.is_running().unwrap());
     assert_eq!(ask(&server, "SHOW cluster_name"), "it's $HOME");
     assert_eq!(ask(&server, "SHOW data_checksums"), "on");
@@ -46,7 +74,7 @@ testkit::on_each_version!(makes_starts_stops_and_crashes_a_server, |version| {
     server.stop(true).unwrap();
     assert!(!server.is_running().unwrap());
     assert!(matches!(server.stop(false), Err(ClusterError::ClusterProgram { program, .. }) if program == "pg_ctl"));
-    let server = LocalServer::start(&binaries, &data, &owner, &options).unwrap();
+    let server = start(&binaries, &data, &owner, &options).unwrap();
     assert_eq!(ask(&server, "SELECT answer FROM t"), "42");
     assert!(fs::read_to_string(&options.log_file).unwrap().contains("was not properly shut down"), "it was no crash");
     server.stop(false).unwrap();
@@ -60,8 +88,7 @@ testkit::on_each_version!(says_why_a_server_did_not_start, |version| {
     let mut options = options(&folder);
     options.settings.push(("shared_buffers".to_owned(), "a lot".to_owned()));
     let started = Instant::now();
-    let ClusterError::ClusterStart { directory, detail } =
-        LocalServer::start(&binaries, &data, &owner, &options).unwrap_err()
+    let ClusterError::ClusterStart { directory, detail } = start(&binaries, &data, &owner, &options).err().unwrap()
     else {
         panic!("another error")
     };
@@ -71,7 +98,7 @@ testkit::on_each_version!(says_why_a_server_did_not_start, |version| {
     // The reason of this start, not of the one before.
     options.settings.pop();
     options.settings.push(("max_connections".to_owned(), "none".to_owned()));
-    let again = LocalServer::start(&binaries, &data, &owner, &options).unwrap_err().to_string();
+    let again = start(&binaries, &data, &owner, &options).err().unwrap().to_string();
     assert!(again.contains("max_connections") && !again.contains("shared_buffers"), "{again}");
 });
 
@@ -81,9 +108,36 @@ testkit::on_each_version!(shows_the_log_of_the_collector_when_a_start_fails, |ve
     LocalServer::init(&binaries, &data, &owner, &["--no-sync"]).unwrap();
     let mut options = options(&folder);
     options.settings.push(("logging_collector".to_owned(), "on".to_owned()));
-    fs::remove_file(data.join("global/pg_filenode.map")).unwrap();
-    let error = LocalServer::start(&binaries, &data, &owner, &options).unwrap_err();
-    assert!(error.to_string().contains("pg_filenode.map"), "{error}");
+    // What the startup process says after the collector has taken over.
+    for segment in fs::read_dir(data.join("pg_wal")).unwrap().map(|entry| entry.unwrap().path()) {
+        if segment.is_file() {
+            fs::remove_file(segment).unwrap();
+        }
+    }
+    let error = start(&binaries, &data, &owner, &options).err().unwrap();
+    assert!(error.to_string().contains("checkpoint record"), "{error}");
+});
+
+testkit::on_each_version!(says_that_a_server_goes_on_starting_when_the_wait_is_over, |version| {
+    let (binaries, owner, folder) = (testkit::binaries(version).unwrap(), server_owner(), TestFolder::new());
+    let data = folder.path().join("data");
+    LocalServer::init(&binaries, &data, &owner, &["--no-sync"]).unwrap();
+    // Recovery that waits for WAL which never comes, and lets nobody in meanwhile.
+    fs::write(data.join("standby.signal"), "").unwrap();
+    owner.take_over(&data.join("standby.signal")).unwrap();
+    let mut options = options(&folder);
+    options.wait = Duration::from_secs(2);
+    options.settings.push(("restore_command".to_owned(), "sleep 5; false".to_owned()));
+    let error = start(&binaries, &data, &owner, &options).err().unwrap();
+    let server = Guarded(LocalServer {
+        binaries,
+        data_directory: data,
+        owner,
+        port: options.port,
+        socket_folder: options.socket_folder,
+    });
+    assert!(error.to_string().contains("goes on starting after 2 s"), "{error}");
+    assert!(server.is_running().unwrap());
 });
 
 #[test]
@@ -92,7 +146,7 @@ fn refuses_a_socket_path_that_the_system_would_cut() {
     let (binaries, folder) = (testkit::binaries(version).unwrap(), TestFolder::new());
     let mut options = options(&folder);
     options.socket_folder = Some(folder.path().join("s".repeat(100)));
-    let error = LocalServer::start(&binaries, &folder.path().join("data"), &server_owner(), &options).unwrap_err();
+    let error = start(&binaries, &folder.path().join("data"), &server_owner(), &options).err().unwrap();
     assert!(error.to_string().contains("bytes long"), "{error}");
     assert!(!folder.path().join("s".repeat(100)).exists());
 }

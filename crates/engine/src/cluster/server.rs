@@ -5,7 +5,7 @@ mod program;
 
 use super::{ClusterError, ConnectionSettings, PostgresBinaries};
 pub use owner::ServerOwner;
-use program::{explain_denied, failed, run, tail};
+use program::{explain_denied, failed, run, run_into, tail};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
@@ -116,30 +116,28 @@ impl LocalServer {
             }
             make_folder_for(folder, owner).map_err(|error| not_started(format!("{}: {error}", folder.display())))?;
         }
-        let (log_path, mut log) = open_log(&options.log_file, owner)
-            .map_err(|error| not_started(format!("{}: {error}", options.log_file.display())))?;
-        let log_start_bytes = log.metadata().map_err(|error| not_started(error.to_string()))?.len();
+        let in_log = |error: io::Error| not_started(format!("{}: {error}", options.log_file.display()));
+        let mut log = open_log(&options.log_file, owner).map_err(in_log)?;
+        let log_start_bytes = log.metadata().map_err(in_log)?.len();
 
-        let mut arguments: Vec<OsString> = vec!["start".into(), "-w".into(), "-s".into()];
-        arguments.extend(["-t".into(), options.wait.as_secs().max(1).to_string().into()]);
-        arguments.extend(["-D".into(), server.data_directory.clone().into(), "-l".into(), log_path.clone().into()]);
-        arguments.extend(["-o".into(), server.command_line(options).into()]);
-        // pg_ctl looks for `postgres` beside itself; -p spares it from trusting a link.
-        arguments.extend(["-p".into(), binaries.program("postgres")?.into()]);
-        let finished = run(owner, &pg_ctl, arguments)?;
-        if finished.status.success() {
+        let mut command = owner.command(&pg_ctl);
+        command.args(["start", "-w", "-s", "-t", &options.wait.as_secs().max(1).to_string()]);
+        command.arg("-p").arg(binaries.program("postgres")?).arg("-o").arg(server.command_line(options));
+        // Not with -D and -l: pg_ctl puts those between double quotes into a shell's command, where a folder's `$` or `"` would work
+        // (upstream pg_ctl.c, `start_postmaster`). The server inherits the log as its output instead.
+        command.env("PGDATA", &server.data_directory);
+        if run_into(owner, command, &log)?.success() {
             return Ok(server);
         }
-        let still_there = server.is_running().unwrap_or(false);
-        let mut detail = finished.said;
-        for text in [tail(&mut log, log_start_bytes).ok(), server.collected_log()].into_iter().flatten() {
+        let mut detail = tail(&mut log, log_start_bytes).map_err(in_log)?;
+        if let Some(text) = server.collected_log() {
             detail = format!("{detail}\n{text}");
         }
-        if still_there {
-            detail = format!("it goes on starting after {} s; {}", options.wait.as_secs(), detail.trim());
+        // What pg_ctl says when the server has neither ended nor become ready; our LC_ALL keeps it in English.
+        if detail.contains("server did not start in time") {
+            detail = format!("it goes on starting after {} s; {detail}", options.wait.as_secs());
         }
-        let detail = explain_denied(detail.trim().to_owned(), owner, &[&server.data_directory, &log_path]);
-        Err(not_started(detail))
+        Err(not_started(explain_denied(detail, owner, &[&server.data_directory])))
     }
 
     /// Stops it: `immediate` is a crash; otherwise fast, with a checkpoint. Waits until it has ended.
@@ -244,8 +242,8 @@ fn take_over_if_empty(folder: &Path, owner: &ServerOwner) -> io::Result<()> {
     if fs::read_dir(folder)?.next().is_none() { owner.take_over(folder) } else { Ok(()) }
 }
 
-/// Opens the log for reading, and makes it so that the owner can append to it.
-fn open_log(path: &Path, owner: &ServerOwner) -> io::Result<(PathBuf, File)> {
+/// Opens the log for appending and reading; a new one belongs to the owner.
+fn open_log(path: &Path, owner: &ServerOwner) -> io::Result<File> {
     let new = !path.exists();
     let mut options = File::options();
     options.read(true).append(true).create(true);
@@ -255,7 +253,7 @@ fn open_log(path: &Path, owner: &ServerOwner) -> io::Result<(PathBuf, File)> {
     if new {
         owner.take_over(path)?;
     }
-    Ok((absolute(path), log))
+    Ok(log)
 }
 
 /// Makes a path independent of the current folder: programs run in `/`.

@@ -5,8 +5,8 @@ use crate::cluster::ClusterError;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// How much of a program's output or of a log goes into an error: enough for the cause, short enough to read.
 const TAIL_BYTES: u64 = 4096;
@@ -30,13 +30,24 @@ pub(super) fn run<A: AsRef<OsStr>>(
     program: &Path,
     arguments: impl IntoIterator<Item = A>,
 ) -> Result<Finished, ClusterError> {
-    let cannot = |error: io::Error| failed(program, explain_denied(error.to_string(), owner, &[program]));
+    let cannot = |error: io::Error| failed(program, error.to_string());
     let mut output = tempfile::tempfile().map_err(cannot)?;
-    let (out, err) = (output.try_clone().map_err(cannot)?, output.try_clone().map_err(cannot)?);
-    let status =
-        owner.command(program).args(arguments).stdin(Stdio::null()).stdout(out).stderr(err).status().map_err(cannot)?;
+    let mut command = owner.command(program);
+    command.args(arguments);
+    let status = run_into(owner, command, &output)?;
     let said = tail(&mut output, 0).map_err(cannot)?;
     Ok(Finished { status, said })
+}
+
+/// Runs a command of `owner` to its end, with both outputs going to the end of `output`.
+///
+/// # Errors
+/// `ClusterProgram` when it can't be run at all.
+pub(super) fn run_into(owner: &ServerOwner, mut command: Command, output: &File) -> Result<ExitStatus, ClusterError> {
+    let program = PathBuf::from(command.get_program());
+    let cannot = |error: io::Error| failed(&program, explain_denied(error.to_string(), owner, &[&program]));
+    let (out, err) = (output.try_clone().map_err(cannot)?, output.try_clone().map_err(cannot)?);
+    command.stdin(Stdio::null()).stdout(out).stderr(err).status().map_err(cannot)
 }
 
 /// Makes the error of a program that failed.
