@@ -1,6 +1,6 @@
 //! From the process's arguments to its exit code.
 
-use crate::args::{Cli, GlobalOptions, Prescan, localized_command, usage_failure};
+use crate::args::{Cli, Prescan, localized_command, usage_failure};
 use crate::commands;
 use crate::config::{ConfigError, Environment, FileConfig, Settings, choose_language};
 use crate::exit::ExitStatus;
@@ -51,7 +51,7 @@ pub fn main() -> ExitStatus {
     let locale = Locale::new(language);
     let cli = match parse(&arguments, &locale) {
         Ok(cli) => cli,
-        Err(Parsed::Text(text)) => return answer(Screen { json: false, quiet: false }, &text, &locale),
+        Err(Parsed::Text(text, status)) => return answer(&text, status, &locale),
         Err(Parsed::Wrong(failure)) => {
             return report(&failure, Screen { json: prescan.json, quiet: false }, &locale, &TimeZone::UTC);
         }
@@ -60,8 +60,10 @@ pub fn main() -> ExitStatus {
     if let Some(outcome) = commands::run_without_settings(&cli.command, &locale, screen) {
         return outcome.unwrap_or_else(|failure| report(&failure, screen, &locale, &TimeZone::UTC));
     }
-    let settings =
-        language_error.map_or(Ok(()), Err).and(file).and_then(|file| resolve(&cli.global, &environment, file));
+    let settings = language_error
+        .map_or(Ok(()), Err)
+        .and(file)
+        .and_then(|file| Settings::resolve(&cli.global, &environment, file));
     match settings {
         Ok(settings) => run(cli, settings, locale, screen),
         Err(error) => report(&error.into(), screen, &locale, &TimeZone::UTC),
@@ -84,10 +86,6 @@ fn run(cli: Cli, settings: Settings, locale: Locale, screen: Screen) -> ExitStat
     })
 }
 
-fn resolve(flags: &GlobalOptions, environment: &Environment, file: FileConfig) -> Result<Settings, ConfigError> {
-    Settings::resolve(flags, environment, file)
-}
-
 /// Reads the configuration file: the one that is named, or `cadena.toml` in the present folder if there is one.
 fn read_config(flag: Option<&Path>, environment: &Environment) -> Result<FileConfig, ConfigError> {
     let named: Option<PathBuf> = flag.map(Path::to_owned).or_else(|| environment.path("CADENA_CONFIG"));
@@ -102,8 +100,8 @@ fn read_config(flag: Option<&Path>, environment: &Environment) -> Result<FileCon
 
 /// Why there is no command to run.
 enum Parsed {
-    /// Help or the version was asked for.
-    Text(String),
+    /// Help or the version is the answer.
+    Text(String, ExitStatus),
     Wrong(Failure),
 }
 
@@ -111,18 +109,19 @@ fn parse(arguments: &[OsString], locale: &Locale) -> Result<Cli, Parsed> {
     let mut command = localized_command(locale);
     let matches = command.try_get_matches_from_mut(arguments);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(error.to_string()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(error.to_string(), ExitStatus::Success),
         // Without a command the help is the best answer, but nothing was done.
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Parsed::Text(command.render_help().to_string())
+            Parsed::Text(command.render_help().to_string(), ExitStatus::Usage)
         }
         _ => Parsed::Wrong(usage_failure(&error, &command)),
     })
 }
 
-fn answer(screen: Screen, text: &str, locale: &Locale) -> ExitStatus {
+fn answer(text: &str, status: ExitStatus, locale: &Locale) -> ExitStatus {
+    let screen = Screen { json: false, quiet: false };
     match screen.out(text) {
-        Ok(()) => ExitStatus::Success,
+        Ok(()) => status,
         Err(failure) => report(&failure, screen, locale, &TimeZone::UTC),
     }
 }

@@ -32,7 +32,10 @@ pub const DAMAGE_KEYS: &[&str] = &[
     "archive-hostile-member",
     "archive-absurd",
     "archive-no-member",
+    "archive-content-damaged",
+    "archive-tar-damaged",
     "restore-content",
+    "restore-mismatch",
     "restore-incomplete",
 ];
 
@@ -40,6 +43,7 @@ pub const DAMAGE_KEYS: &[&str] = &[
 pub const REFUSAL_KEYS: &[&str] = &[
     "cluster-binary-missing",
     "cluster-no-user",
+    "cluster-other-user",
     "cluster-privilege",
     "cluster-root",
     "cluster-version",
@@ -50,8 +54,10 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-foreign",
     "repository-newer",
     "repository-no-backup",
+    "repository-not-completed",
     "archive-newer",
     "restore-kind",
+    "restore-no-inodes",
     "restore-no-space",
     "restore-not-completed",
     "restore-tablespace-target",
@@ -59,6 +65,7 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "restore-target-not-empty",
     "restore-target-running",
     "restore-unknown-tablespace",
+    "restore-unreachable",
     "verify-not-completed",
 ];
 
@@ -68,7 +75,7 @@ pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy"];
 impl ExitStatus {
     /// Returns the code for an error's key.
     pub fn for_key(key: &str) -> Self {
-        if key == "cancelled" {
+        if key == "cancelled" || key == "cluster-cancelled" {
             ExitStatus::Interrupted
         } else if key.starts_with("usage-") || key.starts_with("config-") || key == "backup-option" {
             ExitStatus::Usage

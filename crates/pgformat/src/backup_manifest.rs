@@ -135,14 +135,13 @@ fn append_json_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// The first second of the year 0 and the last one of 9999.
-const WRITABLE_SECONDS: (i64, i64) = (-62_167_219_200, 253_402_300_799);
+/// The first second of the year 0: before it, a year has a sign.
+const FIRST_WRITABLE_SECOND: i64 = -62_167_219_200;
 
 /// Writes a time as upstream's `%Y-%m-%d %H:%M:%S %Z` in GMT.
 fn format_time(seconds: i64) -> String {
-    let seconds = seconds.clamp(WRITABLE_SECONDS.0, WRITABLE_SECONDS.1);
-    // The calendar's own limits lie a little inside of ours at the far end, because they allow for any time zone.
-    let timestamp = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+    // The calendar ends a day before the year 9999 does, because it allows for any time zone.
+    let timestamp = Timestamp::from_second(seconds.max(FIRST_WRITABLE_SECOND)).unwrap_or(Timestamp::MAX);
     let time = Offset::UTC.to_datetime(timestamp);
     format!(
         "{:04}-{:02}-{:02} {:02}:{:02}:{:02} GMT",

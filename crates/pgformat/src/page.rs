@@ -199,3 +199,48 @@ fn checksum_rows(page: &[u8]) -> u32 {
     }
     sums.into_iter().fold(0, |folded, sum| folded ^ sum)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition, one sum after the other and one word after the other.
+    fn plainly(page: &[u8]) -> u32 {
+        let mut page = page.to_vec();
+        page[PD_CHECKSUM..PD_CHECKSUM + 2].fill(0);
+        let mut folded = 0;
+        for (lane, start) in BASE_OFFSETS.into_iter().enumerate() {
+            let mut sum = start;
+            for row in page.chunks(ROW_BYTES).chain([[0; ROW_BYTES].as_slice(); 2]) {
+                let word = u32::from_le_bytes(row[lane * 4..lane * 4 + 4].try_into().unwrap());
+                let mixed = sum ^ word;
+                sum = ((u64::from(mixed) * u64::from(FNV_PRIME)) & 0xffff_ffff) as u32 ^ (mixed >> 17);
+            }
+            folded ^= sum;
+        }
+        folded
+    }
+
+    #[test]
+    fn all_instruction_sets_agree_at_all_block_sizes() {
+        let mut seed = 1_u32;
+        for size in [1024, 2048, 4096, 8192, 16384, 32768] {
+            for fill in [0_u8, 0xff, 0x5a] {
+                let page: Vec<u8> = std::iter::repeat_with(|| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    fill ^ (seed >> 24) as u8
+                })
+                .take(size)
+                .collect();
+                let expected = plainly(&page);
+                assert_eq!(checksum_block(&page), expected);
+                assert_eq!(checksum_block_portable(&page), expected);
+                #[cfg(target_arch = "x86_64")]
+                if std::arch::is_x86_feature_detected!("sse4.1") {
+                    // SAFETY: the processor has SSE4.1, as the line above asked.
+                    assert_eq!(unsafe { checksum_block_sse41(&page) }, expected);
+                }
+            }
+        }
+    }
+}

@@ -274,19 +274,36 @@ impl TestCluster {
     /// # Panics
     /// When it has not after two minutes, or fails.
     pub fn wait_until(&self, condition: &str) {
+        if let Err(failure) = self.try_wait_until(condition) {
+            panic!("{condition}\n{failure}");
+        }
+    }
+
+    /// Waits until a statement returns true.
+    ///
+    /// # Errors
+    /// What the server said when the statement fails; that it is still not true after two minutes.
+    pub fn try_wait_until(&self, condition: &str) -> Result<(), SqlFailure> {
         let deadline = std::time::Instant::now() + START_WAIT;
-        let mut session = self.session("postgres");
-        loop {
-            let value = session.run(condition).unwrap_or_else(|failure| panic!("{condition}\n{failure}"));
-            if value == "t" {
-                return;
+        let mut session = PsqlSession::open(&self.address(), "postgres")?;
+        while session.run(condition)? != "t" {
+            if std::time::Instant::now() > deadline {
+                return Err(SqlFailure { message: format!("still not true after {START_WAIT:?}") });
             }
-            assert!(
-                std::time::Instant::now() < deadline,
-                "not true in {START_WAIT:?}: {condition}\n{}",
-                self.log_tail()
-            );
             std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Commits every open prepared transaction, each in its own database.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn commit_prepared_transactions(&self) {
+        for row in self.sql("SELECT database, gid FROM pg_prepared_xacts").lines() {
+            if let Some((database, gid)) = row.split_once('|') {
+                self.sql_in(database, &format!("COMMIT PREPARED '{}'", gid.replace('\'', "''")));
+            }
         }
     }
 

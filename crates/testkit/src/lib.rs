@@ -2,6 +2,7 @@
 //! PostgreSQL's own tools as oracles. Only tests use this crate: it panics where a test has to fail, and it prints.
 //!
 //! ```no_run
+//! # fn main() {}
 //! use testkit::{ClusterOptions, TestCluster, TestFolder, Workload, WorkloadOptions, compare};
 //!
 //! testkit::on_each_version!(gives_back_what_it_was_given, |version| {

@@ -9,6 +9,7 @@ use pgformat::MajorVersion;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -36,11 +37,11 @@ pub fn version_of(data_directory: &Path) -> MajorVersion {
     MajorVersion::try_from(number).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Returns a program that reads the control file of `version`. The packages of 14 and 16 have none, but up to 17 the file's layout
-/// is the same (upstream pg_control.h: `PG_CONTROL_VERSION` is 1300), and 15 has all programs.
+/// Returns a program that reads the control file of `version`. The packages of 14 and 16 have none, but the file's layout is that
+/// of 15 (upstream pg_control.h: `PG_CONTROL_VERSION` is 1300 from 13 to 16), which has all programs.
 fn control_file_program(version: MajorVersion, name: &str) -> PathBuf {
     own_program(version, name)
-        .or_else(|| [MajorVersion::V15, MajorVersion::V17].into_iter().find_map(|other| own_program(other, name)))
+        .or_else(|| own_program(MajorVersion::V15, name).filter(|_| version <= MajorVersion::V16))
         .unwrap_or_else(|| panic!("no {name} that reads a control file of {version}: run scripts/setup-servers"))
 }
 
@@ -57,12 +58,15 @@ pub fn pg_verifybackup(directory: &Path) -> Result<String, String> {
     }
 }
 
-/// Checks every heap and index of every database of a running cluster against each other.
+/// Checks every heap and index of every database of a running cluster against each other. Prepared transactions are committed first:
+/// their locks would hold the check up, for ever.
 ///
 /// # Errors
 /// What pg_amcheck says.
 pub fn pg_amcheck(cluster: &TestCluster) -> Result<String, String> {
-    let conninfo = cluster.conninfo("postgres");
+    cluster.commit_prepared_transactions();
+    // Whatever else holds a lock makes it fail rather than wait.
+    let conninfo = format!("{} options='-c lock_timeout=60s'", cluster.conninfo("postgres"));
     // Damage is told on the output, with exit status 2.
     ask(
         &client_program("pg_amcheck"),
@@ -75,10 +79,39 @@ pub fn pg_amcheck(cluster: &TestCluster) -> Result<String, String> {
 /// # Errors
 /// What pg_checksums says: bad pages, checksums off, not shut down.
 pub fn check_all_pages(data_directory: &Path) -> Result<u64, String> {
-    let program = control_file_program(version_of(data_directory), "pg_checksums");
-    let said = ask(&program, [OsStr::new("--check"), OsStr::new("-D"), data_directory.as_os_str()])?;
+    let version = version_of(data_directory);
+    let program = control_file_program(version, "pg_checksums");
+    let foreign = own_program(version, "pg_checksums").is_none();
+    let links = if foreign { link_tablespaces_for_15(data_directory) } else { Vec::new() };
+    let said = ask(&program, [OsStr::new("--check"), OsStr::new("-D"), data_directory.as_os_str()]);
+    for link in links {
+        fs::remove_file(&link).map_err(|error| format!("{}: {error}", link.display()))?;
+    }
+    let said = said?;
     let blocks = said.lines().find_map(|line| line.strip_prefix("Blocks scanned:")).map(str::trim);
     blocks.and_then(|number| number.parse().ok()).ok_or_else(|| format!("pg_checksums did not count: {said}"))
+}
+
+/// Gives each tablespace's folder the name under which a program of 15 looks for it (upstream relpath.h,
+/// `TABLESPACE_VERSION_DIRECTORY`), beside its true one, and returns the links.
+fn link_tablespaces_for_15(data_directory: &Path) -> Vec<PathBuf> {
+    let listing = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        entries.map(|entry| entry.unwrap_or_else(|error| panic!("{}: {error}", folder.display())).path()).collect()
+    };
+    let own_prefix = format!("PG_{}_", version_of(data_directory));
+    let mut links = Vec::new();
+    for tablespace in listing(&data_directory.join("pg_tblspc")) {
+        for folder in listing(&tablespace) {
+            let Some(name) = folder.file_name().filter(|name| name.to_string_lossy().starts_with(&own_prefix)) else {
+                continue;
+            };
+            let link = tablespace.join("PG_15_202209061");
+            symlink(name, &link).unwrap_or_else(|error| panic!("{}: {error}", link.display()));
+            links.push(link);
+        }
+    }
+    links
 }
 
 /// Reads the control file: the lines of pg_controldata, name to value.
@@ -88,7 +121,8 @@ pub fn check_all_pages(data_directory: &Path) -> Result<u64, String> {
 pub fn pg_controldata(data_directory: &Path) -> Result<BTreeMap<String, String>, String> {
     let program = control_file_program(version_of(data_directory), "pg_controldata");
     let said = ask(&program, [OsStr::new("-D"), data_directory.as_os_str()])?;
-    if said.contains("WARNING") {
+    // Up to 15 in capitals on the output, later in small letters on the error output.
+    if said.to_ascii_lowercase().contains("warning: ") {
         return Err(said);
     }
     let pairs = said.lines().filter_map(|line| line.split_once(':'));

@@ -70,6 +70,10 @@ error-repository-archive-size = The archive of backup { $id }, { $object }, has 
 error-repository-archive-size-remedy = The file was changed after the backup. Bring it back from a copy, or use another backup. Take a new FULL now.
 error-repository-archive-digest = The archive of backup { $id }, { $object }, has the SHA-256 { $found }; its record says { $recorded }.
 error-repository-archive-digest-remedy = The file was changed after the backup. Bring it back from a copy, or use another backup. Take a new FULL now.
+error-repository-not-completed = Backup { $id } is { $state }, so it has no archive.
+error-repository-not-completed-remedy = `cadena list` shows the completed ones.
+error-repository-record-invalid = The record of backup { $id } can't be written: { $detail }
+error-repository-record-invalid-remedy = Report this: it is a defect.
 
 # cluster
 error-cluster-connect = Can't connect to PostgreSQL at { $target }: { $detail }
@@ -130,6 +134,8 @@ error-backup-control-file = pg_control can't be read whole: { $detail }
 error-backup-control-file-remedy = Run the backup again. If it stays, the cluster's control file is damaged: look into PostgreSQL's log.
 error-backup-option = Option { $option } has the value { $value }: { $reason }
 error-backup-option-remedy = `cadena help full` says what is allowed.
+error-backup-timeline-history = The history of the timelines does not lead from { $start } to { $stop }.
+error-backup-timeline-history-remedy = Run the backup again. If it stays, look into pg_wal for the .history files of both timelines.
 error-backup-spool = The temporary file in { $folder } failed: { $cause }
 error-backup-spool-remedy = Free space there, or name another folder in TMPDIR, and run the backup again.
 

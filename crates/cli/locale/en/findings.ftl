@@ -22,3 +22,25 @@ privilege-slot = create a replication slot, which keeps the WAL while a backup r
 privilege-settings = see all settings, such as the data directory
 privilege-switch-wal = finish the current WAL segment
 privilege-restore-point = create restore points
+
+verify-tar-header = { $path }: its tar header, or what follows it, is not what the index says
+verify-tar-end = The tar stream does not end as it must
+verify-member-content = { $path }: its content does not match its checksum, or can't be decompressed
+verify-page-checksum = { $path }, block { $block }: the page's checksum is { $found }, it should be { $expected }
+verify-page-header = { $path }, block { $block }: the page's header is impossible
+verify-page-known-corrupt = { $path }, block { $block }: this page was damaged in the cluster when the backup was taken
+verify-partial-page = { $path }: { $size_bytes } is no whole number of pages
+verify-manifest-unlisted = { $path } is in the archive and not in its manifest
+verify-manifest-absent = { $path } is in the manifest and not in the archive
+verify-manifest-twice = { $path } is named twice
+verify-manifest-size = { $path } has { $found_bytes }; the manifest says { $listed_bytes }
+verify-manifest-checksum = { $path }: archive and manifest give different checksums
+verify-manifest-mismatch = The manifest has { $what } { $found }; the record says { $recorded }
+verify-more-findings = { $count ->
+    [one] and one more finding
+   *[other] and { $count } more findings
+}
+
+restore-wrote-config = The backup held no { $file } (Debian keeps it outside the data directory); a minimal one was written. A copy of the original, if it could be read, lies in cadena_external_config.
+restore-dropped-signal = { $file } was left out, so that the restored cluster becomes a primary of its own
+restore-removed-remains = What an interrupted restore had left in { $directory } was removed first

@@ -5,6 +5,22 @@ help-heading-commands = Commands
 help-heading-arguments = Arguments
 help-heading-options = Options
 help-heading-global = Options of every command
+help-value-file = FILE
+help-value-dir = DIR
+help-value-host = HOST
+help-value-port = PORT
+help-value-name = NAME
+help-value-lang = LANG
+help-value-source = SOURCE
+help-value-n = N
+help-value-rate = RATE
+help-value-text = TEXT
+help-value-how = HOW
+help-value-id = ID
+help-value-level = LEVEL
+help-value-old-new = OLD=NEW
+help-value-user = USER
+help-value-shell = SHELL
 help-value-command = COMMAND
 help-value-options = [OPTIONS]
 

@@ -69,7 +69,7 @@ init-role = Role
 init-next = Next: `cadena check`, then `cadena full`.
 init-privilege =
     cadena: the role may not { $purpose }. As a superuser, run:
-      { $grant }
+      -> { $grant }
 
 full-done = FULL backup completed in { $duration } ({ $rate }/s).
 list-empty = No backups yet. `cadena full` takes one.
@@ -143,6 +143,9 @@ plan-tablespace = Tablespace { $name }
 plan-files = Files
 plan-writes = Writes
 plan-reads = Reads
+plan-space = Space
+plan-space-value = { $needed } needed, { $free } free in { $directory }
+plan-remains = Removed first
 plan-owner = Owner
 restore-done = Restored { $files } files, { $size } in { $duration } ({ $rate }/s).
 restore-started = The server accepts connections on port { $port } after { $duration }: { $command }
@@ -153,7 +156,7 @@ restore-next = The cluster is ready: start it with pg_ctl or with your service. 
 demo-source = 1. A new PostgreSQL { $version } cluster in { $folder }, with three tables.
 demo-backup =
     2. While { $workers } connections wrote without pause ({ $transactions } transactions by then), a FULL backup was taken:
-       { $archive } of { $plain } in { $duration }: { $file }
+       Archive: { $file }, { $archive } of { $plain } in { $duration }
        SHA-256 in the record:  { $sha256 }
 demo-validated =
     3. The file was read again and checked down to every page ({ $files } files, { $pages } pages, { $duration }):

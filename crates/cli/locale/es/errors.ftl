@@ -70,6 +70,10 @@ error-repository-archive-size = El archivo del backup { $id }, { $object }, mide
 error-repository-archive-size-remedy = El archivo cambió después del backup. Recuperarlo desde una copia, o usar otro backup. Hacer un FULL nuevo ahora.
 error-repository-archive-digest = El archivo del backup { $id }, { $object }, tiene el SHA-256 { $found }; su registro dice { $recorded }.
 error-repository-archive-digest-remedy = El archivo cambió después del backup. Recuperarlo desde una copia, o usar otro backup. Hacer un FULL nuevo ahora.
+error-repository-not-completed = El backup { $id } está { $state }, así que no tiene archivo.
+error-repository-not-completed-remedy = `cadena list` muestra los completados.
+error-repository-record-invalid = No se puede escribir el registro del backup { $id }: { $detail }
+error-repository-record-invalid-remedy = Informarlo: es un defecto.
 
 # cluster
 error-cluster-connect = No se puede conectar a PostgreSQL en { $target }: { $detail }
@@ -130,6 +134,8 @@ error-backup-control-file = No se puede leer pg_control completo: { $detail }
 error-backup-control-file-remedy = Repetir el backup. Si persiste, el archivo de control del clúster está dañado: revisar el log de PostgreSQL.
 error-backup-option = La opción { $option } tiene el valor { $value }: { $reason }
 error-backup-option-remedy = `cadena help full` dice qué se admite.
+error-backup-timeline-history = La historia de las líneas de tiempo no lleva de { $start } a { $stop }.
+error-backup-timeline-history-remedy = Repetir el backup. Si persiste, buscar en pg_wal los archivos .history de ambas líneas de tiempo.
 error-backup-spool = Falló el archivo temporal en { $folder }: { $cause }
 error-backup-spool-remedy = Liberar espacio allí, o indicar otra carpeta en TMPDIR, y repetir el backup.
 

@@ -22,3 +22,25 @@ privilege-slot = crear un slot de replicación, que conserva el WAL durante el b
 privilege-settings = ver todas las opciones, como el directorio de datos
 privilege-switch-wal = cerrar el segmento de WAL actual
 privilege-restore-point = crear puntos de restauración
+
+verify-tar-header = { $path }: su encabezado tar, o lo que le sigue, no es lo que dice el índice
+verify-tar-end = El flujo tar no termina como debe
+verify-member-content = { $path }: su contenido no coincide con su checksum, o no se puede descomprimir
+verify-page-checksum = { $path }, bloque { $block }: el checksum de la página es { $found }, debería ser { $expected }
+verify-page-header = { $path }, bloque { $block }: el encabezado de la página es imposible
+verify-page-known-corrupt = { $path }, bloque { $block }: esta página ya estaba dañada en el clúster al hacer el backup
+verify-partial-page = { $path }: { $size_bytes } no es un número entero de páginas
+verify-manifest-unlisted = { $path } está en el archivo y no en su manifiesto
+verify-manifest-absent = { $path } está en el manifiesto y no en el archivo
+verify-manifest-twice = { $path } aparece dos veces
+verify-manifest-size = { $path } mide { $found_bytes }; el manifiesto dice { $listed_bytes }
+verify-manifest-checksum = { $path }: el archivo y el manifiesto dan checksums distintos
+verify-manifest-mismatch = El manifiesto tiene { $what } { $found }; el registro dice { $recorded }
+verify-more-findings = { $count ->
+    [one] y un hallazgo más
+   *[other] y { $count } hallazgos más
+}
+
+restore-wrote-config = El backup no contenía { $file } (Debian lo guarda fuera del directorio de datos); se escribió uno mínimo. Una copia del original, si se pudo leer, está en cadena_external_config.
+restore-dropped-signal = { $file } quedó afuera, para que el clúster restaurado sea un primario independiente
+restore-removed-remains = Primero se eliminó lo que una restauración interrumpida había dejado en { $directory }

@@ -69,7 +69,7 @@ init-role = Rol
 init-next = Lo que sigue: `cadena check`, después `cadena full`.
 init-privilege =
     cadena: el rol no tiene permiso para { $purpose }. Como superusuario, ejecutar:
-      { $grant }
+      -> { $grant }
 
 full-done = Backup FULL completado en { $duration } ({ $rate }/s).
 list-empty = Todavía no hay backups. `cadena full` hace uno.
@@ -143,6 +143,9 @@ plan-tablespace = Tablespace { $name }
 plan-files = Archivos
 plan-writes = Escribe
 plan-reads = Lee
+plan-space = Espacio
+plan-space-value = { $needed } necesarios, { $free } libres en { $directory }
+plan-remains = Se elimina antes
 plan-owner = Dueño
 restore-done = Se restauraron { $files } archivos, { $size } en { $duration } ({ $rate }/s).
 restore-started = El servidor acepta conexiones en el puerto { $port } después de { $duration }: { $command }
@@ -153,7 +156,7 @@ restore-next = El clúster está listo: se arranca con pg_ctl o con el servicio 
 demo-source = 1. Un clúster nuevo de PostgreSQL { $version } en { $folder }, con tres tablas.
 demo-backup =
     2. Mientras { $workers } conexiones escribían sin pausa ({ $transactions } transacciones hasta ahí), se hizo un backup FULL:
-       { $archive } de { $plain } en { $duration }: { $file }
+       Archivo: { $file }, { $archive } de { $plain } en { $duration }
        SHA-256 en el registro: { $sha256 }
 demo-validated =
     3. El archivo se leyó de nuevo y se comprobó hasta cada página ({ $files } archivos, { $pages } páginas, { $duration }):

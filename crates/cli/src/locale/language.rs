@@ -12,6 +12,7 @@ pub enum Language {
 
 impl Language {
     /// Every language.
+    #[cfg(test)]
     pub const ALL: [Language; 2] = [Language::English, Language::Spanish];
 
     /// Returns the language's two-letter code.

@@ -57,14 +57,21 @@ fn sources() -> Vec<(PathBuf, String)> {
 /// Collects key and fields of every variant of the error enums: those that serialize with `tag = "key"` and whose variants
 /// carry `#[error(…)]`.
 fn error_variants() -> Messages {
+    tagged_enums(|body| body.contains("#[error("))
+}
+
+/// The same for the enums of findings, which are no errors.
+fn finding_variants() -> Messages {
+    tagged_enums(|body| !body.contains("#[error("))
+}
+
+fn tagged_enums(wanted: impl Fn(&str) -> bool) -> Messages {
     let mut found = Messages::new();
-    for (_, text) in sources() {
-        let mut rest = text.as_str();
-        while let Some((_, after)) = rest.split_once("#[serde(tag = \"key\", rename_all = \"kebab-case\")]\npub enum ")
-        {
-            let (body, next) = after.split_once("\n}").unwrap_or((after, ""));
-            rest = next;
-            if body.contains("#[error(") {
+    for (_, text) in sources().iter().filter(|(path, _)| !path.ends_with("parity.rs")) {
+        let enums = text.split("#[serde(tag = \"key\"").skip(1).filter_map(|rest| rest.split_once("pub enum "));
+        for (_, rest) in enums {
+            let body = rest.split_once("\n}").map_or(rest, |(body, _)| body);
+            if wanted(body) {
                 found.extend(variants(body));
             }
         }
@@ -125,6 +132,13 @@ fn literals(prefixes: &[&str], within: &str) -> BTreeSet<String> {
     found
 }
 
+/// Returns the names of one file's messages.
+fn keys_of(file: &str) -> BTreeSet<String> {
+    let content = ENGLISH.iter().find(|(name, _)| *name == file).map(|(_, content)| *content).unwrap_or_default();
+    let keys = content.lines().filter_map(|line| line.split_once(" =")).map(|(key, _)| key.to_owned());
+    keys.filter(|key| is_key(key)).collect()
+}
+
 fn keys(messages: &Messages) -> BTreeSet<String> {
     messages.keys().cloned().collect()
 }
@@ -153,8 +167,7 @@ fn every_error_has_a_sentence_and_a_remedy_and_none_is_left_over() {
         need.insert(format!("error-{key}"));
         need.insert(format!("error-{key}-remedy"));
     }
-    let english = messages(&ENGLISH);
-    let have = keys(&english).into_iter().filter(|key| key.starts_with("error-")).collect();
+    let have = keys_of("errors.ftl");
     assert_same("errors", &have, &need);
 }
 
@@ -181,35 +194,40 @@ fn every_sentence_tells_all_that_the_error_holds() {
 }
 
 #[test]
+fn every_error_that_has_an_exit_code_of_its_own_exists() {
+    use crate::exit::{BUSY_KEYS, DAMAGE_KEYS, REFUSAL_KEYS};
+    let errors = error_variants();
+    for key in BUSY_KEYS.iter().chain(DAMAGE_KEYS).chain(REFUSAL_KEYS) {
+        assert!(errors.contains_key(*key), "{key} is no error's key");
+    }
+}
+
+#[test]
 fn every_help_text_is_there_and_none_is_left_over() {
-    let english = messages(&ENGLISH);
-    let frame = ["help-heading-", "help-value-", "help-after"];
-    let have = keys(&english)
-        .into_iter()
-        .filter(|key| key.starts_with("help-") && !frame.iter().any(|prefix| key.starts_with(prefix)))
-        .collect();
+    let frame = ["help-heading-", "help-value-options", "help-after"];
+    let mut have = keys_of("help.ftl");
+    have.retain(|key| !frame.iter().any(|prefix| key.starts_with(prefix)));
     assert_same("help", &have, &needed_keys().into_iter().collect());
 }
 
 #[test]
 fn every_warning_finding_and_privilege_of_the_engine_has_a_sentence_and_none_is_left_over() {
-    let prefixes = ["warning-", "finding-", "privilege-"];
+    let findings = finding_variants();
+    let mut need = literals(&["warning-", "privilege-"], "/engine/src/");
+    need.extend(findings.keys().cloned());
+    let have = keys_of("findings.ftl");
     let english = messages(&ENGLISH);
-    let have: BTreeSet<String> = keys(&english)
-        .into_iter()
-        .filter(|key| prefixes.iter().any(|prefix| key.starts_with(prefix)) && key != "warning-line")
-        .collect();
-    assert_same("findings", &have, &literals(&prefixes, "/engine/src/"));
+    assert_same("findings", &have, &need);
+    for (key, fields) in &findings {
+        assert_eq!(english.get(key), Some(fields), "variables of {key}");
+    }
 }
 
 #[test]
 fn every_message_that_the_code_asks_for_exists_and_none_is_left_over() {
-    let english = messages(&ENGLISH);
-    let elsewhere = ["error-", "help-", "warning-", "finding-", "privilege-"];
-    let have: BTreeSet<String> = keys(&english)
-        .into_iter()
-        .filter(|key| !elsewhere.iter().any(|prefix| key.starts_with(prefix)) && !key.ends_with("-remedy"))
-        .collect();
+    let mut have = keys_of("messages.ftl");
+    // The remedies of checks are asked for by the name of the check.
+    have.retain(|key| !(key.starts_with("check-") && key.ends_with("-remedy")));
     let families: BTreeSet<String> =
         have.iter().filter_map(|key| key.split_once('-')).map(|(family, _)| format!("{family}-")).collect();
     let prefixes: Vec<&str> = families.iter().map(String::as_str).collect();
@@ -222,6 +240,7 @@ fn every_message_that_the_code_asks_for_exists_and_none_is_left_over() {
 fn is_other_literal(key: &str) -> bool {
     let errors = error_variants();
     errors.contains_key(key)
+        || keys_of("findings.ftl").contains(key)
         || ["restore-", "demo-", "config-", "usage-", "cadena-demo-", "help-", "error-"].contains(&key)
 }
 

@@ -1,6 +1,6 @@
 //! Restore plans and their outcome.
 
-use super::{backup_table, facts, units};
+use super::{backup_table, described, facts, units};
 use crate::locale::Locale;
 use cadena::restore::{RestoreOutcome, RestorePlan};
 use jiff::tz::TimeZone;
@@ -22,8 +22,19 @@ pub fn plan_text(plan: &RestorePlan, locale: &Locale, zone: &TimeZone) -> String
     pairs.push((locale.say("plan-files"), plan.files.to_string()));
     pairs.push((locale.say("plan-writes"), units::size(plan.plain_bytes, language)));
     pairs.push((locale.say("plan-reads"), units::size(plan.archive_bytes, language)));
-    if let Some(owner) = &plan.owner {
-        pairs.push((locale.say("plan-owner"), owner.name.clone()));
+    for place in &plan.filesystems {
+        let values = [
+            ("free", units::size(place.free_bytes, language).into()),
+            ("needed", units::size(place.needed_bytes, language).into()),
+            ("directory", place.directory.display().to_string().into()),
+        ];
+        pairs.push((locale.say("plan-space"), locale.say_with("plan-space-value", &values)));
+    }
+    if let Some(owner) = &plan.owner_name {
+        pairs.push((locale.say("plan-owner"), owner.clone()));
+    }
+    for directory in &plan.remains {
+        pairs.push((locale.say("plan-remains"), directory.display().to_string()));
     }
     text.push('\n');
     text.push_str(&facts(&pairs));
@@ -31,10 +42,10 @@ pub fn plan_text(plan: &RestorePlan, locale: &Locale, zone: &TimeZone) -> String
 }
 
 /// Writes what a restore did.
-pub fn restored_text(outcome: &RestoreOutcome, locale: &Locale) -> String {
+pub fn restored_text(outcome: &RestoreOutcome, locale: &Locale, zone: &TimeZone) -> String {
     let language = locale.language();
     let rate = outcome.written_bytes as f64 / outcome.seconds.max(0.001);
-    locale.say_with(
+    let mut text = locale.say_with(
         "restore-done",
         &[
             ("files", outcome.files.into()),
@@ -42,37 +53,11 @@ pub fn restored_text(outcome: &RestoreOutcome, locale: &Locale) -> String {
             ("duration", units::duration(outcome.seconds, language).into()),
             ("rate", units::size(rate as u64, language).into()),
         ],
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::locale::Language;
-    use cadena::restore::TablespaceTarget;
-
-    #[test]
-    fn a_plan_shows_target_tablespaces_and_sizes() {
-        let plan = RestorePlan {
-            backups: vec![super::super::backups::tests::record(3, "COMPLETADO")],
-            target: Some("/srv/new".into()),
-            tablespaces: vec![TablespaceTarget {
-                oid: 16400,
-                name: "fast".into(),
-                old_location: "/disk/old".into(),
-                new_location: "/disk/new".into(),
-            }],
-            files: 1234,
-            plain_bytes: 1 << 30,
-            archive_bytes: 1 << 20,
-            owner: None,
-            jobs: 2,
-        };
-        let text = plan_text(&plan, &Locale::new(Language::English), &TimeZone::UTC);
-        for part in
-            ["/srv/new", "fast", "/disk/old -> /disk/new", "1234", "1.0 GiB", "1.0 MiB", "full_20261124_000000.backup"]
-        {
-            assert!(text.contains(part), "{part} in\n{text}");
-        }
+    );
+    for note in &outcome.notes {
+        let note = described(&serde_json::to_value(note).unwrap_or_default(), locale, zone);
+        text.push_str("\n  - ");
+        text.push_str(&note);
     }
+    text
 }

@@ -56,7 +56,8 @@ impl Bar {
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ")
             .with_key("done", move |state: &ProgressState, out: &mut dyn Write| {
-                let done = if state.pos() == 0 { String::new() } else { units::size(state.pos(), language) };
+                let done =
+                    if state.pos() == 0 && !with_total { String::new() } else { units::size(state.pos(), language) };
                 let _ = out.write_str(&done);
             })
             .with_key("total", move |state: &ProgressState, out: &mut dyn Write| {

@@ -15,7 +15,9 @@ pub struct BinarySearch {
 /// The folder of one major version's programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresBinaries {
+    /// The folder itself, such as `/usr/lib/postgresql/17/bin`.
     pub folder: PathBuf,
+    /// The version that its `postgres` reports.
     pub version: MajorVersion,
 }
 

@@ -244,7 +244,7 @@ impl Connection {
                 break;
             }
         }
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        failed.map_or(Ok(()), |error| Err(self.if_lost(error).into()))
     }
 
     /// Tells whether the server still answers (used by long backups to notice a lost session early).
@@ -340,11 +340,15 @@ impl Connection {
         first.or(Some(error))
     }
 
-    /// Turns a refusal that was in truth the end of the connection into that.
+    /// Turns a refusal that was in truth the end of the connection into that. An error without an SQLSTATE is libpq's own: a
+    /// failed write, for instance, which PQstatus does not show until a read fails too.
     fn if_lost(&self, error: ClusterError) -> ClusterError {
         match error {
             ClusterError::ClusterSql { sqlstate: state, detail, .. }
-                if self.pg.is_bad() || self.stuck.is_some() || sqlstate::ends_the_session(&state) =>
+                if state.is_empty()
+                    || self.pg.is_bad()
+                    || self.stuck.is_some()
+                    || sqlstate::ends_the_session(&state) =>
             {
                 ClusterError::ClusterConnectionLost { detail }
             }

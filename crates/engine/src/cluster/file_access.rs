@@ -25,7 +25,7 @@ pub struct FileRange<'a> {
     pub path: &'a str,
     /// Where it begins.
     pub offset_bytes: u64,
-    /// How long it is at most; above 0.
+    /// How long it is at most. The server reserves memory for all of it, whatever the file's size, and refuses a gigabyte.
     pub length_bytes: u64,
 }
 
@@ -175,7 +175,7 @@ pub fn read_beginnings<E: From<ClusterError>>(
     }
 }
 
-/// Reads a whole small file; `None` when it is not there.
+/// Reads a whole small file; `None` when it is not there. The server reserves memory for `limit_bytes`.
 ///
 /// # Errors
 /// Those of [`read_ranges`]; `ClusterAnswer` when it is longer than `limit_bytes`.

@@ -22,6 +22,7 @@ const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103
 /// How to start a server.
 #[derive(Debug, Clone)]
 pub struct StartOptions {
+    /// Names the socket, and is listened on where the configuration listens on addresses.
     pub port: u16,
     /// Where its socket goes; made if it does not exist. `None` leaves the configuration's.
     pub socket_folder: Option<PathBuf>,
@@ -36,10 +37,15 @@ pub struct StartOptions {
 /// A server that we started on this host. Dropping it leaves the server running.
 #[derive(Debug, Clone)]
 pub struct LocalServer {
+    /// The programs that run it.
     pub binaries: PostgresBinaries,
+    /// Its data directory, as an absolute path.
     pub data_directory: PathBuf,
+    /// Who runs it and owns its files.
     pub owner: ServerOwner,
+    /// Its port, also part of the socket's name.
     pub port: u16,
+    /// Where its socket is; `None` leaves that to the configuration.
     pub socket_folder: Option<PathBuf>,
 }
 
@@ -72,8 +78,11 @@ impl LocalServer {
         Err(failed(&initdb, explain_denied(finished.said, owner, &[data_directory])))
     }
 
-    /// Starts the server with pg_ctl and waits until it accepts connections, be they read-only ones during recovery (pg_ctl reads
-    /// postmaster.pid's status line and notices when the server ends; on failure the end of the log goes into the error).
+    /// Starts the server with pg_ctl and waits until it accepts connections (pg_ctl reads postmaster.pid's status line and
+    /// notices when the server ends; on failure the end of the log goes into the error).
+    ///
+    /// During recovery these are read-only connections, once the data are consistent; with `hot_standby = off` recovery counts
+    /// as started as soon as it begins, although nobody may connect before its end (upstream postmaster.c, `PM_STATUS_STANDBY`).
     ///
     /// The server gets a clean environment and does not inherit ours: what its `restore_command` needs must stand in that command.
     ///

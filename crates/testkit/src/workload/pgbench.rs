@@ -48,6 +48,14 @@ impl Pgbench {
         text.parse().unwrap_or_else(|_| panic!("count(*) is {text:?}"))
     }
 
+    /// Tells whether it has ended by itself.
+    ///
+    /// # Panics
+    /// When the operating system does not tell.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap_or_else(|error| panic!("{error}")).is_some()
+    }
+
     /// Ends it.
     ///
     /// # Panics

@@ -110,7 +110,7 @@ fn definitions(round: u64, tablespace: Option<&str>) -> Vec<String> {
         format!("ALTER TABLE unlogged_{round} SET LOGGED"),
     ];
     if let Some(tablespace) = tablespace {
-        let other = if round % 2 == 0 { tablespace } else { "pg_default" };
+        let other = if round.is_multiple_of(2) { tablespace } else { "pg_default" };
         statements.extend([
             format!("CREATE TABLE placed_{round} (id int PRIMARY KEY) TABLESPACE {tablespace}"),
             format!("INSERT INTO placed_{round} SELECT generate_series(1, 2000)"),

@@ -5,32 +5,75 @@ use serde::Serialize;
 #[derive(Debug, thiserror::Error, Serialize)]
 #[serde(tag = "key", rename_all = "kebab-case")]
 pub enum ArchiveError {
-    /// No seek table, no index, bad lengths, a frame that does not decode, a checksum that differs. `offset` counts the
-    /// bytes of the archive file.
+    /// No seek table, no index, bad lengths, a frame that does not decode, a checksum that differs.
     #[error("the archive is damaged at byte {offset}: {detail}")]
-    ArchiveDamaged { offset: u64, detail: String },
-    /// The tar stream is not the one that the index describes. `plain_offset` counts the bytes of the tar stream.
+    ArchiveDamaged {
+        /// Counted in the archive file.
+        offset: u64,
+        /// What is wrong there, in English.
+        detail: String,
+    },
+    /// The tar stream is not the one that the index describes.
     #[error("the archive's tar stream is wrong at its byte {plain_offset}: {detail}")]
-    ArchiveTarDamaged { plain_offset: u64, detail: String },
+    ArchiveTarDamaged {
+        /// Counted in the tar stream, that is, after decompression.
+        plain_offset: u64,
+        /// What is wrong there, in English.
+        detail: String,
+    },
     /// A member's content does not match the CRC-32C that the index has for it.
     #[error("the archive's content of {path:?} does not match its checksum")]
-    ArchiveContentDamaged { path: String, expected_crc32c: u32, found_crc32c: u32 },
+    ArchiveContentDamaged {
+        /// The member.
+        path: String,
+        /// The index's.
+        expected_crc32c: u32,
+        /// The content's.
+        found_crc32c: u32,
+    },
     /// A member whose path could leave the target: `..`, absolute, empty part, NUL; or one that would overwrite another member.
     #[error("the archive holds a member that is refused: {path:?}: {reason}")]
-    ArchiveHostileMember { path: String, reason: &'static str },
+    ArchiveHostileMember {
+        /// The member; bytes that are not UTF-8 are escaped.
+        path: String,
+        /// Why, in English.
+        reason: &'static str,
+    },
     /// Sizes that no real archive has.
     #[error("the archive claims an absurd size: {what} = {value}")]
-    ArchiveAbsurd { what: &'static str, value: u64 },
+    ArchiveAbsurd {
+        /// Which size, in English.
+        what: &'static str,
+        /// The claim.
+        value: u64,
+    },
     /// Made by a newer version of this format.
     #[error("the archive has format version {found}; this program reads up to {supported}")]
-    ArchiveNewer { found: u32, supported: u32 },
+    ArchiveNewer {
+        /// The archive's.
+        found: u32,
+        /// This program's.
+        supported: u32,
+    },
+    /// The index has no such member.
     #[error("the archive has no member {path:?}")]
-    ArchiveNoMember { path: String },
+    ArchiveNoMember {
+        /// The path that was looked for.
+        path: String,
+    },
+    /// zstd refused: a level that does not exist, no memory, bytes that are no frame.
     #[error("compression failed: {detail}")]
-    ArchiveCodec { detail: String },
-    /// The caller of the writer broke its rules: a defect of this program, found before the archive was sealed.
-    #[error("the archive was put together wrongly: {detail}")]
-    ArchiveMisuse { detail: String },
+    ArchiveCodec {
+        /// zstd's words.
+        detail: String,
+    },
+    /// The caller broke the rules of the writer or reader: a defect of this program, found before harm was done.
+    #[error("the archive was put together or read wrongly: {detail}")]
+    ArchiveMisuse {
+        /// Which rule, in English.
+        detail: String,
+    },
+    /// The storage failed.
     #[error(transparent)]
     #[serde(untagged)]
     Storage(#[from] StorageError),

@@ -3,6 +3,9 @@ use super::limits::{FRAME_COMPRESSED_LIMIT_BYTES, FRAME_PLAIN_LIMIT_BYTES};
 use std::io::Cursor;
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, ResetDirective};
 
+/// The first bytes of a zstd frame with content (RFC 8878).
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// Compresses plain bytes into one independent zstd frame (content size stored, no dictionary). One per worker; contexts are reused.
 pub struct FrameEncoder {
     context: CCtx<'static>,
@@ -87,6 +90,10 @@ impl FrameDecoder {
         }
         if frame.len() > FRAME_COMPRESSED_LIMIT_BYTES as usize {
             return Err(ArchiveError::ArchiveAbsurd { what: "compressed bytes of a frame", value: frame.len() as u64 });
+        }
+        // zstd's decoder takes skippable frames for empty ones.
+        if !frame.starts_with(&ZSTD_MAGIC) {
+            return Err(bad_frame("it has no zstd frame header"));
         }
         match zstd_safe::get_frame_content_size(frame) {
             Ok(Some(size)) if size == u64::from(plain_bytes) => {}

@@ -15,14 +15,36 @@ pub struct TarLayout {
 /// A part of the tar stream that belongs to one thing. Lengths are never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TarPiece {
-    /// Bytes of a member's header; `offset` counts from the header's first byte.
-    Header { member: usize, offset: usize, len: usize },
-    /// Bytes of a member's content; `offset` counts from the content's first byte.
-    Content { member: usize, offset: u64, len: usize },
+    /// Bytes of a member's header.
+    Header {
+        /// The member's place in [`TarLayout::members`].
+        member: usize,
+        /// Counted from the header's first byte.
+        offset: usize,
+        /// Length in bytes.
+        len: usize,
+    },
+    /// Bytes of a member's content.
+    Content {
+        /// The member's place in [`TarLayout::members`].
+        member: usize,
+        /// Counted from the content's first byte.
+        offset: u64,
+        /// Length in bytes.
+        len: usize,
+    },
     /// Zeros after a member's content.
-    Padding { member: usize, len: usize },
+    Padding {
+        /// The member's place in [`TarLayout::members`].
+        member: usize,
+        /// Length in bytes.
+        len: usize,
+    },
     /// Zeros at the end of the stream.
-    End { len: usize },
+    End {
+        /// Length in bytes.
+        len: usize,
+    },
 }
 
 impl TarPiece {

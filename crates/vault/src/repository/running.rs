@@ -119,9 +119,9 @@ mod tests {
         let first = HolderNote { running: holder(1, "full_20261104_010203.backup"), unswept: Vec::new() };
         // The second died while it swept, before it had an id or a name: it left nothing itself.
         let second = HolderNote::after(&holder(0, ""), Some(&first.text()));
-        assert_eq!(second.unswept, [first.running.clone()]);
+        assert_eq!(second.unswept, std::slice::from_ref(&first.running));
         let third = HolderNote::after(&holder(0, ""), Some(&second.text()));
-        assert_eq!(third.unswept, [first.running.clone()]);
+        assert_eq!(third.unswept, std::slice::from_ref(&first.running));
         assert_eq!(third.named().collect::<Vec<_>>(), [&first.running]);
     }
 

@@ -145,4 +145,84 @@ mod tests {
         assert!(!comparison(0, vec![table((1, "a"), (1, "b"))]).is_same());
         assert!(!comparison(0, vec![table((1, "a"), (2, "a"))]).is_same());
     }
+
+    /// A cluster with a load that has ended, and the LSN at that moment.
+    fn loaded() -> Option<(testkit::TestCluster, Lsn)> {
+        let version = testkit::available_versions().pop()?;
+        let cluster = testkit::TestCluster::new(version, &testkit::ClusterOptions::default());
+        let owner = &cluster.owner().name;
+        if owner != cluster.user() {
+            // The demo's own clusters have the operating system's user as superuser.
+            cluster.sql(&format!("CREATE ROLE \"{owner}\" SUPERUSER LOGIN"));
+        }
+        let cancel = cadena::Cancel::new();
+        let load = super::super::load::create_tables(cluster.server(), &cancel)
+            .and_then(|()| super::super::load::Load::start(cluster.server()));
+        let committed = load.and_then(|load| load.wait_for(300, &cancel).and_then(|_| load.stop()));
+        assert!(committed.as_ref().is_ok_and(|count| *count >= 300), "{committed:?}");
+        let lsn = cluster.current_lsn();
+        Some((cluster, lsn))
+    }
+
+    fn compared(cluster: &testkit::TestCluster, lsn: Lsn) -> Comparison {
+        compare(cluster.server(), cluster.server(), Some(lsn)).unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    #[test]
+    fn what_the_load_did_follows_from_its_ledger_and_any_tampering_shows() {
+        let Some((cluster, lsn)) = loaded() else { return };
+        let whole = compared(&cluster, lsn);
+        assert!(whole.is_same(), "{whole:?}");
+        // Every row is below the LSN; of each worker the last one may have been committed after it, as far as its row tells.
+        assert_eq!(whole.acknowledged, whole.restored - u64::from(WORKERS), "{whole:?}");
+
+        let differing = |undo: &str, change: &str| -> Vec<&str> {
+            cluster.sql(change);
+            let found = compared(&cluster, lsn);
+            cluster.sql(undo);
+            assert!(!found.is_same(), "{change} is not seen: {found:?}");
+            found.tables.iter().filter(|table| !table.is_same()).map(|table| table.table).collect()
+        };
+        let account = "UPDATE public.account SET balance = balance";
+        assert_eq!(
+            differing(&format!("{account} - 1 WHERE id = 7"), &format!("{account} + 1 WHERE id = 7")),
+            ["account"]
+        );
+        let document = "UPDATE public.document SET body = reverse(body) WHERE id = 7";
+        assert_eq!(differing(document, document), ["document"]);
+        assert!(compared(&cluster, lsn).is_same());
+    }
+
+    #[test]
+    fn a_transaction_that_is_lost_is_counted() {
+        let Some((cluster, lsn)) = loaded() else { return };
+        let restored = testkit::available_versions()
+            .pop()
+            .map(|version| testkit::TestCluster::new(version, &testkit::ClusterOptions::default()));
+        let Some(restored) = restored else { return };
+        assert_eq!(missing_after(&cluster, &restored, lsn, "seq <= 40"), Some(true));
+        assert_eq!(missing_after(&cluster, &restored, lsn, "seq <> 20"), Some(true));
+        assert_eq!(missing_after(&cluster, &restored, lsn, "true"), Some(false));
+    }
+
+    /// Copies a part of the ledger into another cluster, and tells whether transactions are found missing there.
+    fn missing_after(
+        cluster: &testkit::TestCluster,
+        other: &testkit::TestCluster,
+        lsn: Lsn,
+        part: &str,
+    ) -> Option<bool> {
+        let owner = &other.owner().name;
+        other.sql("DROP TABLE IF EXISTS public.ledger, public.account, public.document");
+        if owner != other.user() {
+            other.sql(&format!("DROP ROLE IF EXISTS \"{owner}\"; CREATE ROLE \"{owner}\" SUPERUSER LOGIN"));
+        }
+        super::super::load::create_tables(other.server(), &cadena::Cancel::new()).ok()?;
+        let rows = cluster.sql(&format!(
+            "SELECT string_agg(format('(%s,%s,%s,%s,%s,''%s'')', worker, seq, account_id, document_id, amount, at_lsn), ',') \
+             FROM public.ledger WHERE {part}"
+        ));
+        other.sql(&format!("INSERT INTO public.ledger VALUES {rows}"));
+        compare(cluster.server(), other.server(), Some(lsn)).ok().map(|found| found.missing > 0)
+    }
 }

@@ -3,6 +3,7 @@ use serde::Serialize;
 /// Says why the demonstration could not go on. Serializes to `{"key": …, arguments}`.
 #[derive(Debug, thiserror::Error, Serialize)]
 #[serde(tag = "key", rename_all = "kebab-case")]
+#[allow(clippy::enum_variant_names, reason = "a variant's whole name is its key")]
 pub enum DemoError {
     #[error("the demo's folder {folder} can't be used: {cause}")]
     DemoFolder { folder: String, cause: String },

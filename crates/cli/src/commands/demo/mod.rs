@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use cadena::backup::{BackupOptions, BackupOutcome, run_full};
 use cadena::cluster::{Connection, LocalServer, probe};
 use cadena::reader::ReaderChoice;
-use cadena::repository::{Repository, RepositoryDescription};
+use cadena::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
 use cadena::restore::{RestoreOutcome, RestoreRequest, RestoreSelector, apply, plan};
 use cadena::storage::LocalFolder;
 use cadena::verify::{ValidationLevel, ValidationReport, validate};
@@ -31,24 +31,23 @@ pub fn run(session: &Session, options: &DemoOptions) -> Outcome {
     let mut stage = Stage::build(session)?;
     let outcome = perform(session, &mut stage);
     // A ^C reaches the server's programs too: what they then complain of is not the reason.
-    let outcome = if session.cancel.is_cancelled() {
-        session.cancel.check().map_err(Failure::from).and(outcome)
-    } else {
-        outcome
+    let outcome = session.cancel.check().map_err(Failure::from).and(outcome);
+    let told = outcome.and_then(|report| tell_end(session, &report));
+    let cleared = match options.keep {
+        true => session.screen.line(&report::kept_text(session, &stage)).map(|()| stage.keep()),
+        false => stage.clear(),
     };
-    if options.keep {
-        session.screen.line(&report::kept_text(session, &stage))?;
-        stage.keep();
-    } else {
-        stage.clear()?;
-    }
-    let report = outcome?;
-    let status = if report.same { ExitStatus::Success } else { ExitStatus::Failed };
-    match session.screen.json {
-        true => session.screen.result(&report, String::new)?,
-        false => session.screen.line(&report::closing_text(session, &report))?,
-    }
+    let status = told?;
+    cleared?;
     Ok(status)
+}
+
+fn tell_end(session: &Session, report: &DemoReport) -> Outcome {
+    match session.screen.json {
+        true => session.screen.result(report, String::new)?,
+        false => session.screen.line(&report::closing_text(session, report))?,
+    }
+    Ok(if report.same { ExitStatus::Success } else { ExitStatus::Failed })
 }
 
 /// The steps, each told as it is done.
@@ -83,7 +82,7 @@ fn create_repository(stage: &Stage, source: &LocalServer) -> Result<Repository, 
     let cluster = probe(&mut Connection::connect(&source.connection_settings("postgres"))?)?;
     let storage = Arc::new(LocalFolder::new(&stage.path("backups")));
     let description = RepositoryDescription {
-        format_version: super::init::FORMAT_VERSION,
+        format_version: FORMAT_VERSION,
         system_identifier: cluster.system_identifier,
         postgresql_version: cluster.version,
         encryption_recipients: Vec::new(),

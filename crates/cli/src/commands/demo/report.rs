@@ -118,7 +118,7 @@ pub fn tell_comparison(session: &Session, report: &DemoReport) -> Result<(), Fai
         ("all", report.transactions.into()),
     ];
     let text = locale.say_with("demo-comparison", &values);
-    session.screen.line(&format!("{text}\n\n{}", comparison_table(session, &report.comparison)))
+    session.screen.line(&format!("{text}\n\n{}\n", comparison_table(session, &report.comparison)))
 }
 
 fn comparison_table(session: &Session, comparison: &Comparison) -> String {
@@ -153,7 +153,7 @@ pub fn closing_text(session: &Session, report: &DemoReport) -> String {
 
 /// Says how to reach and how to remove what `--keep` leaves.
 pub fn kept_text(session: &Session, stage: &Stage) -> String {
-    let mut text = session.locale.say_with("demo-kept", &[("folder", stage.path("").display().to_string().into())]);
+    let mut text = session.locale.say_with("demo-kept", &[("folder", stage.folder().display().to_string().into())]);
     let prefix = stage.owner_name().map(|user| format!("runuser -u {user} -- ")).unwrap_or_default();
     for server in stage.servers() {
         let programs = stage.binaries().folder.display();

@@ -47,6 +47,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns a path within the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -168,8 +173,12 @@ impl Drop for Stage {
     }
 }
 
+/// A folder that is named is meant; otherwise the newest version found.
 fn newest_binaries(session: &Session) -> Result<PostgresBinaries, Failure> {
     let search = &session.settings.binaries;
+    if let Some(named) = search.configured.as_deref().and_then(PostgresBinaries::in_folder) {
+        return Ok(named);
+    }
     let whole = |found: &PostgresBinaries| found.program("initdb").is_ok() && found.program("pg_ctl").is_ok();
     match search.find_all().into_iter().find(whole) {
         Some(found) => Ok(found),

@@ -9,8 +9,11 @@ use std::process::Command;
 /// The operating-system user that owns a data directory and runs its server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerOwner {
+    /// The user's number; never 0.
     pub uid: u32,
+    /// The number of its main group.
     pub gid: u32,
+    /// Its name, or its number where it has no name.
     pub name: String,
 }
 

@@ -2,7 +2,7 @@
 //! symbolic link between a check and its use.
 
 use crate::storage::error::LinkInTheWay;
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::File;
@@ -99,7 +99,7 @@ impl Folder {
     /// `AlreadyExists`.
     pub fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-        match fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
+        match fs::renameat_with(&self.fd, from, &self.fd, to, fs::RenameFlags::NOREPLACE) {
             Ok(()) => return Ok(()),
             // An old kernel, or a file system without the flag (NFS): the link below is as good.
             Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => {}

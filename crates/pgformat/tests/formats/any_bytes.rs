@@ -1,0 +1,126 @@
+//! The fuzz targets' bodies, driven without a fuzzer: by arbitrary bytes, and by damaged fixtures, which get further.
+
+#[path = "../support/fuzz_bodies.rs"]
+mod fuzz_bodies;
+
+use crate::fixture;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Bytes of a fixture with up to four of them replaced, removed or added.
+fn damaged(names: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+    let edits = vec((any::<proptest::sample::Index>(), any::<u8>(), 0..3_u8), 0..4);
+    (proptest::sample::select(names), edits).prop_map(|(name, edits)| {
+        let mut bytes = fixture(name);
+        for (at, value, edit) in edits {
+            let at = at.index(bytes.len());
+            match edit {
+                0 => bytes[at] = value,
+                1 => bytes.insert(at, value),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        bytes
+    })
+}
+
+/// Paths put together from the words that the parsers know.
+fn path() -> impl Strategy<Value = Vec<u8>> {
+    let words: &[&str] = &[
+        "base",
+        "global",
+        "pg_tblspc",
+        "PG_17_202406281",
+        "pg_wal",
+        "pg_notify",
+        "pgsql_tmp",
+        "postmaster.pid",
+        "5",
+        "16384",
+        "0",
+        "007",
+        "4294967295",
+        "4294967296",
+        "_fsm",
+        "_vm",
+        "_init",
+        "_",
+        ".",
+        ".1",
+        ".0",
+        "t3_",
+        "t",
+        "/",
+        "/",
+        "/",
+        "..",
+        "000000010000000000000007",
+        "\u{f1}",
+    ];
+    vec(proptest::sample::select(words), 0..8).prop_map(|words| words.concat().into_bytes())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn control_files_of_any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..600)) {
+        fuzz_bodies::control_file(&bytes);
+    }
+
+    #[test]
+    fn damaged_control_files_are_read_or_refused(
+        bytes in damaged(&["pg_control_14_running_minimal", "pg_control_15_standby", "pg_control_18_running"])
+    ) {
+        fuzz_bodies::control_file(&bytes);
+    }
+
+    #[test]
+    fn labels_of_any_text_are_read_or_refused(text in "\\PC*") {
+        fuzz_bodies::backup_label(text.as_bytes());
+    }
+
+    #[test]
+    fn damaged_labels_are_read_or_refused(bytes in damaged(&["backup_label_15", "backup_label_18"])) {
+        fuzz_bodies::backup_label(&bytes);
+    }
+
+    #[test]
+    fn tablespace_maps_of_any_text_are_read_or_refused(text in "([0-9]{1,4} [a/ \\\\\n\r]{0,9}\n){0,4}[a\\\\]?") {
+        fuzz_bodies::backup_label(text.as_bytes());
+    }
+
+    #[test]
+    fn paths_of_any_bytes_mean_one_thing(bytes in vec(any::<u8>(), 0..40)) {
+        fuzz_bodies::relation_path(&bytes);
+    }
+
+    #[test]
+    fn paths_of_known_words_mean_one_thing(bytes in path()) {
+        fuzz_bodies::relation_path(&bytes);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn pages_of_any_bytes_are_judged(bytes in vec(any::<u8>(), 0..3000)) {
+        fuzz_bodies::page(&bytes);
+    }
+
+    #[test]
+    fn damaged_pages_are_judged(bytes in damaged(&["page_heap_block_20", "page_fsm_block_2"])) {
+        fuzz_bodies::page(&bytes);
+    }
+
+    #[test]
+    fn manifests_of_any_text_are_read_or_refused(bytes in vec(any::<u8>(), 0..300)) {
+        fuzz_bodies::backup_manifest(&bytes);
+    }
+
+    #[test]
+    fn damaged_manifests_are_read_or_refused(bytes in damaged(&["backup_manifest_15", "backup_manifest_18"])) {
+        fuzz_bodies::backup_manifest(&bytes);
+    }
+}
