@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::compare::Snapshot;
-use testkit::{ClusterOptions, TestCluster, TestFolder, available_versions, is_available, oracle};
+use testkit::{ClusterOptions, TestCluster, TestFolder, available_versions, is_available, oracle, own_program};
 use vault::repository::{BackupRecord, Repository, RepositoryDescription};
 use vault::storage::LocalFolder;
 
@@ -113,8 +113,7 @@ fn a_cluster_of_every_version_comes_back_on_a_new_timeline_with_the_same_data() 
         let tablespace = backup.folder.path().join("new-fast");
         let (target, outcome) = backup.restore("data", &[("fast", &tablespace)]);
         assert_eq!(outcome.notes, []);
-        // 14 to 16 refuse nothing either; the packages of 14 and 16 just do not bring the program.
-        if version >= MajorVersion::V17 || version == MajorVersion::V15 {
+        if own_program(version, "pg_verifybackup").is_some() {
             oracle::pg_verifybackup(&target).unwrap();
         }
         let copy = TestCluster::adopt(version, &target);
@@ -129,7 +128,10 @@ fn a_cluster_of_every_version_comes_back_on_a_new_timeline_with_the_same_data() 
         copy.restart();
         assert_eq!(copy.sql("SELECT one FROM written_after_restore"), "1");
         copy.stop();
-        oracle::check_all_pages(&target).unwrap();
+        // The packages of 14 and 16 lack the program, and another version's does not find their tablespaces.
+        if own_program(version, "pg_checksums").is_some() {
+            oracle::check_all_pages(&target).unwrap();
+        }
     }
 }
 

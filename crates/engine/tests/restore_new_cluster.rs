@@ -47,7 +47,7 @@ fn assert_restored(target: &Path, members: &Members) {
     let mut found = tree(target);
     let auto_conf = found.remove("postgresql.auto.conf").unwrap().unwrap();
     let auto_conf = String::from_utf8(auto_conf).unwrap();
-    assert!(auto_conf.ends_with("recovery_target = 'immediate'\nrecovery_target_action = 'promote'\n"), "{auto_conf}");
+    assert!(auto_conf.ends_with("\nrestore_command = 'false'\n"), "{auto_conf}");
     assert_eq!(found.remove("recovery.signal"), Some(Some(vec![])));
     for segment in ["10", "11", "12"] {
         let done = format!("pg_wal/archive_status/0000000100000000000000{segment}.done");
@@ -375,7 +375,7 @@ fn missing_configuration_is_written_and_told() {
         assert!(conf.lines().any(|found| found == line), "{conf}");
     }
     assert!(read("pg_hba.conf").contains("scram-sha-256"));
-    assert!(read("postgresql.auto.conf").contains("recovery_target = 'immediate'"));
+    assert!(read("postgresql.auto.conf").contains("recovery_target_name = ''"));
     assert_eq!(read("recovery.signal"), "");
     assert!(!target.join("standby.signal").exists());
     let wrote = |file: &str| RestoreNote::RestoreWroteConfig { file: file.to_owned() };
