@@ -126,7 +126,7 @@ fn comes_back_the_same(version: MajorVersion, reader: ReaderChoice) {
     let sql = "SELECT pg_is_in_recovery()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
     let answer = connection.query("look", sql, &[]).unwrap();
     assert_eq!((answer.text(0, 0).unwrap(), answer.text(0, 1).unwrap()), ("false", "00000002"));
-    connection.query("write", "CREATE TABLE written_after_restore (x int)", &[]).unwrap();
+    connection.query("write", "CREATE TABLE public.written_after_restore (x int)", &[]).unwrap();
     drop(connection);
     started.server.stop(false).unwrap();
 }

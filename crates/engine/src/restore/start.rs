@@ -3,7 +3,7 @@ use super::socket::folder_for;
 use crate::cluster::{BinarySearch, ClusterError, LocalServer, PostgresBinaries, ServerOwner, StartOptions};
 use crate::pipeline::PipelineError;
 use crate::{Cancel, Error, Phase, Progress};
-use pgformat::control_file::{CONTROL_FILE_PATH, ControlFile};
+use pgformat::control_file::{CONTROL_FILE_PATH, ClusterState, ControlFile};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -43,9 +43,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Starts a restored cluster and waits until recovery has ended and it accepts connections that may write.
 ///
-/// The server's own status line in `postmaster.pid` is watched rather than a connection, since nobody knows yet whom the
-/// restored pg_hba.conf lets in: it reads `standby` while recovery goes on, and `ready` from the moment
-/// `pg_is_in_recovery()` is false (upstream `postmaster.c`, `pidfile.h`).
+/// The server's own files are watched rather than a connection, since nobody knows yet whom the restored pg_hba.conf lets in:
+/// `postmaster.pid` reads `ready` when connections are taken, which a hot standby already does (upstream `postmaster.c`,
+/// `pidfile.h`); the control file says `in production` once recovery has ended (upstream `xlog.c`, `StartupXLOG`). The
+/// restored control file says so too, but no longer when connections are taken.
 ///
 /// # Errors
 /// `ClusterStart` with the log's end when the server ends or takes longer than `wait`; `ClusterBinaryMissing`; `ClusterRoot`.
@@ -132,8 +133,8 @@ fn wait_until_ready(server: &LocalServer, log_file: &Path, deadline: Instant, ca
             Some(PostmasterStatus { pid, .. }) if !is_alive(pid) => {
                 return Err(failed("the server ended during recovery").into());
             }
-            Some(status) if status.word == "ready" => return Ok(()),
-            // While it is rewritten the file may be short for a moment.
+            Some(status) if status.word == "ready" && has_left_recovery(&server.data_directory) => return Ok(()),
+            // Recovery goes on; or the file is short for a moment, while it is rewritten.
             Some(_) => {}
             None if !server.data_directory.join("postmaster.pid").exists() => {
                 return Err(failed("the server ended during recovery").into());
@@ -145,6 +146,12 @@ fn wait_until_ready(server: &LocalServer, log_file: &Path, deadline: Instant, ca
         }
         std::thread::sleep(POLL_INTERVAL);
     }
+}
+
+/// Tells whether the control file says that the server writes; one that is being written and can't be read says nothing.
+fn has_left_recovery(data_directory: &Path) -> bool {
+    let bytes = std::fs::read(data_directory.join(CONTROL_FILE_PATH)).unwrap_or_default();
+    ControlFile::parse(&bytes).is_ok_and(|control| control.state == ClusterState::InProduction)
 }
 
 struct PostmasterStatus {
