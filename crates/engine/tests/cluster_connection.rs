@@ -1,4 +1,5 @@
 //! Connections against real servers: secrets, session state, lost and cancelled statements.
+#![allow(clippy::print_stdout, reason = "a test says what it skips")]
 
 mod cluster_support;
 

@@ -1,4 +1,5 @@
 //! The server's files over SQL, compared with what the file system says.
+#![allow(clippy::print_stdout, reason = "a test says what it skips")]
 
 mod cluster_support;
 

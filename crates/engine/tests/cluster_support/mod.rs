@@ -4,6 +4,7 @@
 //! where Debian puts it. A version that is missing is skipped with a line that says so; `CADENA_TEST_REQUIRE_SERVERS=1` makes
 //! that a failure.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::print_stdout, reason = "a test says what it skips")]
 
 use engine::cluster::{Connection, ConnectionSettings};
 use std::fs;
