@@ -1,4 +1,5 @@
 //! What goes in comes out, by every way of reading.
+#![allow(clippy::print_stdout, reason = "one test tells the index's size and time")]
 
 mod archive_support;
 

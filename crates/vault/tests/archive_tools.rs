@@ -1,5 +1,6 @@
 //! Public tools are the oracles: zstd, tar and sha256sum read what the writer wrote, and the seek table is what
 //! contrib/seekable_format/zstd_seekable_compression_format.md of facebook/zstd says.
+#![cfg(unix)]
 
 mod archive_support;
 

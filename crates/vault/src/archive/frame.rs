@@ -1,7 +1,8 @@
 use super::ArchiveError;
+use super::frame_parameters::{fixed_parameters, frame_parameters};
 use super::limits::{FRAME_COMPRESSED_LIMIT_BYTES, FRAME_PLAIN_LIMIT_BYTES};
 use std::io::Cursor;
-use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, ResetDirective};
+use zstd::zstd_safe::{self, CCtx, DCtx, ResetDirective};
 
 /// The first bytes of a zstd frame with content (RFC 8878).
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -9,6 +10,7 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Compresses plain bytes into one independent zstd frame (content size stored, no dictionary). One per worker; contexts are reused.
 pub struct FrameEncoder {
     context: CCtx<'static>,
+    level: i32,
 }
 
 impl FrameEncoder {
@@ -21,10 +23,10 @@ impl FrameEncoder {
             return Err(ArchiveError::ArchiveCodec { detail: format!("level {level} is not in -7 to -1 or 1 to 19") });
         }
         let mut context = CCtx::try_create().ok_or_else(no_memory)?;
-        for parameter in parameters(level) {
+        for parameter in fixed_parameters(level) {
             context.set_parameter(parameter).map_err(codec)?;
         }
-        Ok(FrameEncoder { context })
+        Ok(FrameEncoder { context, level })
     }
 
     /// Appends the frame to `out`.
@@ -34,6 +36,9 @@ impl FrameEncoder {
     pub fn encode(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), ArchiveError> {
         if plain.is_empty() || plain.len() > FRAME_PLAIN_LIMIT_BYTES as usize {
             return Err(ArchiveError::misuse(format!("a frame of {} plain bytes", plain.len())));
+        }
+        for parameter in frame_parameters(self.level, plain) {
+            self.context.set_parameter(parameter).map_err(codec)?;
         }
         let before = out.len();
         out.reserve(zstd_safe::compress_bound(plain.len()));
@@ -47,19 +52,6 @@ impl FrameEncoder {
         }
         Ok(())
     }
-}
-
-/// Chooses the parameters of a level.
-///
-/// zstd's own checksum stays off: it is XXH64 over the plain bytes, while every byte is already covered by the member's
-/// CRC-32C, the frame's CRC-32C and the archive's SHA-256.
-fn parameters(level: i32) -> Vec<CParameter> {
-    vec![
-        CParameter::CompressionLevel(level),
-        CParameter::ContentSizeFlag(true),
-        CParameter::ChecksumFlag(false),
-        CParameter::DictIdFlag(false),
-    ]
 }
 
 /// Decompresses one frame. One per worker.

@@ -11,6 +11,7 @@ mod content_checksums;
 mod digest;
 mod error;
 mod frame;
+mod frame_parameters;
 mod index;
 mod index_chunk;
 mod limits;

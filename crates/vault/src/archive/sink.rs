@@ -11,8 +11,9 @@ const GATHER_BYTES: usize = 256 << 10;
 
 /// Digests, counts and writes.
 ///
-/// The digest runs on the caller's thread: SHA-256 with the processor's own instructions is faster than the workers that
-/// compress for it, and where it is not, the cores are busy with them anyway.
+/// The digest runs on the caller's thread. Digest, CRC-32C and gathering take one CPU second for 1.3 GB, with the write to a
+/// local file for 0.85 GB; that is several times what two cores compress. A thread of its own for the digest was tried (buffers of
+/// 256 KiB and 1 MiB handed over without a copy) and was slower wherever the cores were busy with compressing.
 pub(super) struct DigestingSink {
     out: Box<dyn PutStream>,
     gathered: Vec<u8>,
