@@ -43,10 +43,15 @@ pub(super) fn walk(
         if found.is_file {
             objects.push(StoredObject { key, size_bytes: found.size_bytes, modified_seconds: found.modified_seconds });
         } else if found.is_folder {
-            match folder.open_folder(name) {
-                Ok(inner) => walk(&inner, &format!("{key}/"), prefix, ancestors, objects)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(named(&key, &error)),
+            let depth = ancestors.len();
+            let walked = match folder.open_folder(name) {
+                Ok(inner) => walk(&inner, &format!("{key}/"), prefix, ancestors, objects),
+                Err(error) => Err(named(&key, &error)),
+            };
+            match walked {
+                // The folder itself vanished; names that vanish in it are no errors of the walk.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => ancestors.truncate(depth),
+                walked => walked?,
             }
         }
     }
