@@ -56,9 +56,9 @@ impl BackupSlot {
         sealed: &SealedArchive,
         record: &BackupRecord,
     ) -> Result<(), RepositoryError> {
-        // Ours is what may lie under our two keys. The names were free when we reserved them, and nothing replaces an
-        // object here; so only an object that keeps ours out (`StorageExists`) is somebody else's.
-        let mut written = Written { archive: true, record: false };
+        // What of ours may lie under our two keys. The names were free when we reserved them, and nothing replaces an object
+        // here; so after a failed write only an object that kept ours out (`StorageExists`) is somebody else's.
+        let mut written = Written { archive: false, record: false };
         if let Err(error) = self.try_commit(archive, sealed, record, &mut written) {
             let mut failed = BackupRecord { state: BackupState::Failed, ..record.clone() };
             failed.error = Some(record_file::error_value(&error));

@@ -19,6 +19,7 @@ use std::io::Write;
 pub struct StoredObject {
     /// Relative to the storage's root, `/` as separator.
     pub key: String,
+    /// Size of the content.
     pub size_bytes: u64,
     /// Seconds since the Unix epoch.
     pub modified_seconds: i64,

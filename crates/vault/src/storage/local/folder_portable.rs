@@ -6,6 +6,7 @@
 use crate::storage::error::LinkInTheWay;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -66,7 +67,12 @@ impl Folder {
 
     /// See `folder_unix`.
     pub fn open_file(&self, name: &str) -> io::Result<File> {
-        File::open(self.path.join(name))
+        let mut options = OpenOptions::new();
+        options.read(true);
+        // Keeps a FIFO from stopping us, where there are FIFOs.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+        options.open(self.path.join(name))
     }
 
     /// See `folder_unix`.
@@ -118,9 +124,11 @@ impl Folder {
         fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
-    /// See `folder_unix`. Without an identity, a walk does not descend through links.
-    pub fn identity(&self) -> io::Result<Option<(u64, u64)>> {
-        Ok(None)
+    /// See `folder_unix`. The path without links stands for the folder.
+    pub fn identity(&self) -> io::Result<u128> {
+        let mut hasher = DefaultHasher::new();
+        fs::canonicalize(&self.path)?.hash(&mut hasher);
+        Ok(hasher.finish().into())
     }
 
     /// See `folder_unix`. The standard library tells no file index on Windows: times and size stand for it.

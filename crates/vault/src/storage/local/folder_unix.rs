@@ -166,9 +166,10 @@ impl Folder {
     }
 
     /// Identifies the folder, so that a walk notices when a link leads it back.
-    pub fn identity(&self) -> io::Result<Option<(u64, u64)>> {
+    pub fn identity(&self) -> io::Result<u128> {
+        let stat = fs::fstat(self.fd.as_fd())?;
         #[allow(clippy::unnecessary_cast)] // not u64 on every platform
-        Ok(fs::fstat(self.fd.as_fd()).map(|stat| Some((stat.st_dev as u64, stat.st_ino as u64)))?)
+        Ok((stat.st_dev as u128) << 64 | stat.st_ino as u128)
     }
 
     /// Tells whether `name` still stands for this open file.

@@ -17,18 +17,17 @@ pub(super) fn walk(
     folder: &Folder,
     folder_key: &str,
     prefix: &str,
-    ancestors: &mut Vec<(u64, u64)>,
+    ancestors: &mut Vec<u128>,
     objects: &mut Vec<StoredObject>,
 ) -> io::Result<()> {
-    if let Some(identity) = folder.identity()? {
-        if ancestors.contains(&identity) {
-            return Ok(());
-        }
-        if ancestors.len() >= DEPTH_LIMIT {
-            return Err(io::Error::other(format!("folders are nested too deep at {folder_key}")));
-        }
-        ancestors.push(identity);
+    let identity = folder.identity()?;
+    if ancestors.contains(&identity) {
+        return Ok(());
     }
+    if ancestors.len() >= DEPTH_LIMIT {
+        return Err(io::Error::other(format!("folders are nested too deep at {folder_key}")));
+    }
+    ancestors.push(identity);
     for name in folder.names()? {
         let Some(name) = name.to_str().filter(|name| !is_reserved(name)) else { continue };
         let key = format!("{folder_key}{name}");
@@ -44,21 +43,19 @@ pub(super) fn walk(
         if found.is_file {
             objects.push(StoredObject { key, size_bytes: found.size_bytes, modified_seconds: found.modified_seconds });
         } else if found.is_folder {
-            // Where folders have no identity, links are not followed: they could lead in a circle.
-            let opened = match folder.identity()? {
-                Some(_) => folder.open_folder(name),
-                None => folder.open_folder_no_link(name),
+            let depth = ancestors.len();
+            let walked = match folder.open_folder(name) {
+                Ok(inner) => walk(&inner, &format!("{key}/"), prefix, ancestors, objects),
+                Err(error) => Err(named(&key, &error)),
             };
-            match opened {
-                Ok(inner) => walk(&inner, &format!("{key}/"), prefix, ancestors, objects)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(named(&key, &error)),
+            match walked {
+                // The folder itself vanished; names that vanish in it are no errors of the walk.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => ancestors.truncate(depth),
+                walked => walked?,
             }
         }
     }
-    if folder.identity()?.is_some() {
-        ancestors.pop();
-    }
+    ancestors.pop();
     Ok(())
 }
 

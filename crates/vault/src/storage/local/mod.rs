@@ -275,6 +275,7 @@ fn create_root(root: &Path) -> io::Result<()> {
         None => return Err(io::ErrorKind::NotFound.into()),
     };
     create_root(parent)?;
+    #[cfg_attr(not(unix), allow(unused_mut))]
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
