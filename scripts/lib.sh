@@ -59,28 +59,29 @@ without_debian_cluster() {
     as_root mkdir -p "$(dirname "$policy")" && printf 'create_main_cluster = false\n' | as_root tee "$policy" >/dev/null
 }
 
-# Tells whether cargo is there and new enough for this workspace (rust-version in Cargo.toml).
-has_rust() {
-    local wanted found
-    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
-    command -v cargo >/dev/null || return 1
-    found=$(cargo --version | awk '{ print $2 }')
-    [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ]
-}
+wanted_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml"; }
 
-# Gets a Rust that is new enough: the one of rustup if that is installed, else Debian's (rustc-web is the one that Debian keeps new, for
-# its browsers).
+# Tells whether version $1 is at least version $2.
+is_at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+has_rust() { command -v cargo >/dev/null && is_at_least "$(cargo --version | awk '{ print $2 }')" "$(wanted_rust)"; }
+
+# Makes sure that there is a Rust that is new enough (rust-version in Cargo.toml). With argument "install" it takes Debian's if there is
+# none: rustc-web is the one that Debian keeps new, for its browsers.
 need_rust() {
-    if [ -z "$(command -v cargo)" ] && [ -x "${HOME:-/root}/.cargo/bin/cargo" ]; then PATH="${HOME:-/root}/.cargo/bin:$PATH"; fi
+    local package version
+    if ! command -v cargo >/dev/null && [ -x "${HOME:-/root}/.cargo/bin/cargo" ]; then PATH="${HOME:-/root}/.cargo/bin:$PATH"; fi
     if has_rust; then return 0; fi
     if [ "${1:-}" = install ] && ! command -v cargo >/dev/null && apt_update; then
-        local package
-        for package in rustc-web:cargo-web rustc:cargo; do
-            if ! apt_has "${package%%:*}"; then continue; fi
-            say "installing ${package%%:*}, ${package##*:}"
-            apt_install "${package%%:*}" "${package##*:}"
-            if has_rust; then return 0; fi
+        for package in -web ''; do
+            version=$(apt-cache policy "cargo$package" | awk '/Candidate:/ { print $2 }')
+            # Up to Debian 12 the package cargo has a version of its own, 0.66 for Rust 1.65: too old by any count.
+            if is_at_least "${version:-0}" "$(wanted_rust)"; then
+                say "installing rustc$package, cargo$package $version"
+                apt_install "rustc$package" "cargo$package"
+                if has_rust; then return 0; fi
+            fi
         done
     fi
-    fail "needs Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml") or newer (found: $(cargo --version 2>/dev/null || echo none)); install it as https://rustup.rs says"
+    fail "needs Rust $(wanted_rust) or newer (found: $(cargo --version 2>/dev/null || echo none)); install it as https://rustup.rs says"
 }

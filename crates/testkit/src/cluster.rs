@@ -67,6 +67,9 @@ impl TestCluster {
             command.arg("-T").arg(format!("{}={}", location.display(), ours.display()));
         }
         run_checked(&mut command);
+        // -R of a newer pg_basebackup writes options that an older server's libpq does not know.
+        let conninfo = primary.conninfo("postgres").replace('\'', "''");
+        append(&standby.data_directory().join("postgresql.auto.conf"), &format!("primary_conninfo = '{conninfo}'\n"));
         standby.start();
         standby
     }

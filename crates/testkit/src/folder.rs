@@ -14,8 +14,8 @@ const SERVERS_FILE: &str = ".servers";
 /// A folder without a process file is one that is just being made, unless it is this old.
 const SURELY_FORSAKEN: Duration = Duration::from_secs(3600);
 
-/// A temporary folder that the servers' user owns. Dropping it removes it, also after a panic; if the process is
-/// killed, the next test run does, and stops the servers in it. `CADENA_TEST_KEEP=1` keeps it.
+/// A temporary folder that the servers' user owns. Dropping it stops the servers that run in it and removes it, also after a panic; if
+/// the process is killed, the next test run does. `CADENA_TEST_KEEP=1` keeps it.
 #[derive(Debug)]
 pub struct TestFolder {
     path: PathBuf,
@@ -74,6 +74,9 @@ impl Drop for TestFolder {
             eprintln!("kept: {}", self.path.display());
             return;
         }
+        for data_directory in running_in(&self.path) {
+            stop_leftover(&data_directory);
+        }
         remove(&self.path);
     }
 }
@@ -95,8 +98,9 @@ fn clear_leftovers(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_forsaken(&entry.path()) {
             let path = entry.path();
-            for data_directory in fs::read_to_string(path.join(SERVERS_FILE)).unwrap_or_default().lines() {
-                stop_leftover(Path::new(data_directory));
+            let elsewhere = fs::read_to_string(path.join(SERVERS_FILE)).unwrap_or_default();
+            for data_directory in running_in(&path).into_iter().chain(elsewhere.lines().map(PathBuf::from)) {
+                stop_leftover(&data_directory);
             }
             eprintln!("cleared what a killed test run left: {}", path.display());
             remove(&path);
@@ -123,6 +127,26 @@ fn start_of(process: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The second field is the name in parentheses, which may itself hold anything.
     stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+}
+
+/// Finds the data directories in a folder, some levels deep, that hold a postmaster.pid.
+fn running_in(folder: &Path) -> Vec<PathBuf> {
+    fn search(folder: &Path, levels: usize, found: &mut Vec<PathBuf>) {
+        if folder.join("PG_VERSION").exists() {
+            if folder.join("postmaster.pid").exists() {
+                found.push(folder.to_owned());
+            }
+        } else if levels > 0 {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    search(&entry.path(), levels - 1, found);
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    search(folder, 4, &mut found);
+    found
 }
 
 /// Kills the server that runs in `data_directory`, and only that one: a server's current folder is its data directory.

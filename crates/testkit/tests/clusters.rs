@@ -26,7 +26,7 @@ testkit::on_each_version!(a_standby_follows_its_primary_and_is_promoted, |versio
     assert_ne!(standby.tablespaces(), primary.tablespaces());
     standby.promote();
     standby.sql("INSERT INTO t VALUES (3)");
-    assert_eq!(standby.sql("SELECT timeline_id FROM pg_control_checkpoint()"), "2");
+    assert_eq!(standby.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"), "00000002");
     assert_eq!(primary.sql("SELECT sum(n) FROM t"), "3");
 });
 
@@ -89,6 +89,24 @@ fn a_session_keeps_its_transaction_and_tells_what_failed() {
     let failure = session.run("SELECT 1 / 0").unwrap_err();
     assert!(failure.message.contains("22012"), "{failure}");
     session.run("SELECT 1").unwrap_err();
+}
+
+#[test]
+fn a_folder_stops_the_servers_in_it() {
+    let Some(version) = testkit::available_versions().pop() else { return };
+    let folder = TestFolder::new();
+    let outside = TestCluster::new(version, &ClusterOptions::default());
+    outside.stop();
+    let moved = folder.path().join("a/b/data");
+    std::fs::create_dir_all(moved.parent().unwrap()).unwrap();
+    std::fs::rename(outside.data_directory(), &moved).unwrap();
+    let cluster = TestCluster::adopt(version, &moved);
+    cluster.start();
+    let pid = std::fs::read_to_string(moved.join("postmaster.pid")).unwrap();
+    let server = PathBuf::from(format!("/proc/{}", pid.lines().next().unwrap()));
+    assert!(server.exists());
+    drop(folder);
+    assert!(!moved.exists() && !server.exists());
 }
 
 /// Not a test: what the next one runs as another process and kills.
