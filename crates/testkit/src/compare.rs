@@ -11,6 +11,7 @@
 //! * the dump's \restrict key is random in new minor versions: a fixed one is given to pg_dumpall.
 
 use crate::cluster::{TestCluster, append};
+use crate::sql::OWN_QUERIES;
 use crate::versions::server_owner;
 use pgformat::{Lsn, MajorVersion};
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ impl Snapshot {
         // Transaction ids and LSNs would not do: autovacuum moves both, without changing what a dump shows.
         let others = source.sql(&format!(
             "SELECT application_name, query FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
-             AND application_name NOT LIKE 'pg_dump%' AND query_start > '{started}'"
+             AND application_name NOT LIKE 'pg_dump%' AND application_name <> '{OWN_QUERIES}' AND query_start > '{started}'"
         ));
         assert!(others.is_empty(), "the source was written to while it was dumped; stop the workload first: {others}");
         snapshot

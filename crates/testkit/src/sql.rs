@@ -36,19 +36,22 @@ impl Address {
         format!("host={host} port={} user={} dbname={}", self.port, quoted(&self.user), quoted(dbname))
     }
 
-    fn psql(&self, dbname: &str) -> Command {
+    fn psql(&self, dbname: &str, application_name: &str) -> Command {
         let mut command = server_owner().command(client_program("psql"));
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose"]);
-        command.args(["-d", &self.conninfo(dbname)]);
+        command.args(["-d", &format!("{} application_name={application_name}", self.conninfo(dbname))]);
         command
     }
 
     /// Runs statements, each in its own transaction, and returns the rows: values divided by `|`, no trailing newline.
     pub fn run(&self, dbname: &str, sql: &str) -> Result<String, SqlFailure> {
-        let mut session = PsqlSession::open(self, dbname)?;
+        let mut session = PsqlSession::open_as(self, dbname, OWN_QUERIES)?;
         session.run(sql)
     }
 }
+
+/// The application name of [`Address::run`]: these are the tests' own questions, and no workload.
+pub(crate) const OWN_QUERIES: &str = "testkit";
 
 /// One connection that stays open: a `psql` that reads statements as they come.
 pub struct PsqlSession {
@@ -64,10 +67,14 @@ pub struct PsqlSession {
 
 impl PsqlSession {
     pub(crate) fn open(address: &Address, dbname: &str) -> Result<Self, SqlFailure> {
+        Self::open_as(address, dbname, "session")
+    }
+
+    fn open_as(address: &Address, dbname: &str, application_name: &str) -> Result<Self, SqlFailure> {
         let cannot = |error: std::io::Error| SqlFailure { message: format!("psql: {error}") };
         let errors = tempfile::tempfile().map_err(cannot)?;
         let mut child = address
-            .psql(dbname)
+            .psql(dbname, application_name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors.try_clone().map_err(cannot)?)
