@@ -1,66 +1,19 @@
 //! A FULL backup of a busy cluster, of every version and by both readers, comes back the same at the same LSN.
 
-use engine::backup::{BackupOptions, BackupOutcome, run_full};
-use engine::cluster::{BinarySearch, Connection, probe};
+mod backup_support;
+
+use backup_support::{RATE_BYTES, full, options, repository_for, restore};
+use engine::cluster::{BinarySearch, Connection};
 use engine::reader::ReaderChoice;
-use engine::restore::{RestoreRequest, RestoreSelector, StartRequest, apply, plan, start};
+use engine::restore::{StartRequest, start};
 use engine::verify::{ValidationLevel, validate};
 use engine::{Cancel, SilentProgress};
 use pgformat::MajorVersion;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use testkit::compare::{Snapshot, recover_to_restore_point};
 use testkit::oracle::{check_all_pages, extract_with_public_tools, pg_amcheck, pg_verifybackup, sha256sum};
 use testkit::{ClusterOptions, TestCluster, TestFolder, Workload, WorkloadOptions, binaries, is_available};
-use vault::repository::{BackupState, Repository, RepositoryDescription};
-use vault::storage::LocalFolder;
-
-/// Slow enough that the workload changes much while a cluster of some ten megabytes is read.
-const RATE_BYTES: u64 = 12_000_000;
-
-fn repository_for(source: &TestCluster, folder: &Path) -> Repository {
-    let info = probe(&mut Connection::connect(&source.connection_settings("postgres")).unwrap()).unwrap();
-    let description = RepositoryDescription {
-        format_version: vault::repository::FORMAT_VERSION,
-        system_identifier: info.system_identifier,
-        postgresql_version: info.version,
-        encryption_recipients: Vec::new(),
-        created_by: "test".to_owned(),
-    };
-    Repository::create(Arc::new(LocalFolder::new(folder)), &description).unwrap()
-}
-
-fn options(reader: ReaderChoice, max_rate_bytes: Option<u64>) -> BackupOptions {
-    BackupOptions {
-        reader,
-        jobs: 2,
-        compression_level: 1,
-        max_rate_bytes,
-        fast_checkpoint: true,
-        label: None,
-        tool_version: "test".to_owned(),
-        time_zone: jiff::tz::TimeZone::UTC,
-        temporary_folder: std::env::temp_dir(),
-    }
-}
-
-fn full(source: &TestCluster, repository: &Repository, options: &BackupOptions) -> BackupOutcome {
-    let settings = source.connection_settings("postgres");
-    run_full(&settings, repository, options, &SilentProgress, &Cancel::new()).unwrap()
-}
-
-fn restore(repository: &Repository, target: &Path, tablespaces: &[(&str, &Path)]) {
-    let request = RestoreRequest {
-        selector: RestoreSelector::Latest,
-        target: Some(target.to_owned()),
-        tablespaces: tablespaces.iter().map(|(old, new)| ((*old).to_owned(), new.to_path_buf())).collect(),
-        owner: Some(testkit::server_owner().name),
-        jobs: 2,
-    };
-    let plan = plan(repository, &request).unwrap();
-    apply(repository, &plan, &SilentProgress, &Cancel::new()).unwrap();
-}
+use vault::repository::BackupState;
 
 /// The whole journey for one version and one reader.
 fn comes_back_the_same(version: MajorVersion, reader: ReaderChoice) {

@@ -175,7 +175,7 @@ mod tests {
         let mut seen = Vec::new();
         let worker = || {
             Ok(|item: u64| {
-                if item % 5 == 0 {
+                if item.is_multiple_of(5) {
                     thread::sleep(Duration::from_micros(300));
                 }
                 Ok::<_, PipelineError>(item * 2)
