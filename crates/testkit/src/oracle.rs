@@ -45,7 +45,8 @@ fn control_file_program(version: MajorVersion, name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("no {name} that reads a control file of {version}: run scripts/setup-servers"))
 }
 
-/// Checks a backup against its backup_manifest, WAL included where the version has its own pg_waldump.
+/// Checks a backup against its backup_manifest, WAL included where the version has its own pg_waldump. The program of 15 knows
+/// only version 1 of the manifest.
 ///
 /// # Errors
 /// What pg_verifybackup says.

@@ -126,14 +126,8 @@ testkit::on_each_version!(amcheck_finds_an_index_that_lost_an_entry, |version| {
 testkit::on_each_version!(verifybackup_accepts_what_pg_basebackup_made_and_refuses_a_changed_file, |version| {
     let source = TestCluster::new(version, &ClusterOptions::default());
     let folder = TestFolder::new();
-    // The manifest is the server's, so an old server's program or a newer one can judge it; before 17 the newer one misses the
-    // system identifier in it.
     let target = base_backup(&source, &folder);
-    if version == MajorVersion::V14 || version == MajorVersion::V16 {
-        return;
-    }
     oracle::pg_verifybackup(&target).unwrap();
-    flip_a_byte(&target.join("PG_VERSION"), 2);
     std::fs::write(target.join("PG_VERSION"), format!("{version}\n\n")).unwrap();
     assert!(oracle::pg_verifybackup(&target).unwrap_err().contains("PG_VERSION"));
 });
