@@ -1,5 +1,7 @@
 //! Runs the command in a folder and an environment of its own.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -41,7 +43,6 @@ impl Cadena {
         self.folder.path().join(name)
     }
 
-    #[allow(dead_code, reason = "not every test file writes one")]
     /// Writes a file in the present folder.
     pub fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path(name);
@@ -51,7 +52,6 @@ impl Cadena {
         path
     }
 
-    #[allow(dead_code, reason = "not every test file looks")]
     /// Lists the present folder.
     pub fn files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap_or_else(|error| panic!("{error}"));
