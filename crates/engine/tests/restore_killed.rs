@@ -1,5 +1,7 @@
 //! A restore that is killed at any point leaves a directory that can't be started, and the next restore puts it right.
 
+#![allow(clippy::print_stdout, reason = "how often the kills came in time is worth reading")]
+
 mod restore_support;
 
 use engine::restore::{MARKER_FILE, RestoreRequest, RestoreSelector, apply, plan};

@@ -1,5 +1,7 @@
 //! Restores of a cluster made by hand into new directories: what is written, and what is refused before anything is.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
 mod restore_support;
 
 use engine::restore::{

@@ -1,5 +1,6 @@
 //! How do an archive's members become files? Surveyed, cut into runs of frames, decoded and written in parallel, made durable.
 
+mod direct;
 mod durable;
 mod layout;
 mod split;

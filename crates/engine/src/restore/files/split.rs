@@ -1,7 +1,7 @@
 //! How is an archive cut into work for many hands? Into runs of whole frames, so that each frame is decoded once.
 //!
-//! A file that lies within one run is written by one worker from begin to end. A file that crosses into another run is shared:
-//! each worker writes its part, and whoever writes the last one checks the whole.
+//! A small file that lies within one run is made and written by one worker. A file that crosses into another run, or is large, is
+//! made beforehand and shared: each worker writes its part, and whoever writes the last one checks the whole.
 
 use super::durable::{begin_writeback, sync_file};
 use super::tree::{Tree, TreeWriter};
@@ -18,6 +18,9 @@ use vault::archive::{ArchiveMember, SeekTable};
 const RUN_BYTES: u64 = 8 << 20;
 /// … or this many files, which keeps all workers busy on a cluster of tiny ones.
 const RUN_FILES: usize = 256;
+
+/// Files of this size and more are written past the page cache; see [`super::direct`].
+pub(super) const DIRECT_FILE_BYTES: u64 = 1 << 20;
 
 /// Work for one worker.
 #[derive(Default)]
@@ -49,6 +52,8 @@ pub(crate) struct WholeFile {
 /// A file that several workers write.
 pub(crate) struct SharedFile {
     file: File,
+    /// The same file, for writes past the page cache.
+    direct: Option<File>,
     path: PathBuf,
     size_bytes: u64,
     crc32c: u32,
@@ -62,7 +67,34 @@ struct WrittenPart {
 }
 
 impl SharedFile {
+    pub fn new(file: File, direct: Option<File>, path: PathBuf, size_bytes: u64, crc32c: u32) -> Self {
+        SharedFile { file, direct, path, size_bytes, crc32c, parts: Mutex::new(Vec::new()) }
+    }
+
+    /// Tells whether whole aligned pieces are to go to [`Self::write_direct_at`].
+    pub fn is_direct(&self) -> bool {
+        self.direct.is_some()
+    }
+
+    /// Writes an aligned piece past the page cache, or through it where that is refused.
+    ///
+    /// # Errors
+    /// `RestoreWrite`, `RestoreDiskFull`.
+    pub fn write_direct_at(&self, offset: u64, bytes: &[u8]) -> Result<(), RestoreError> {
+        if let Some(direct) = &self.direct {
+            match direct.write_all_at(bytes, offset) {
+                // The file system wants another alignment. A piece that was written in part is written again, the same.
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {}
+                result => return result.map_err(|error| write_error(&self.path, error)),
+            }
+        }
+        self.write_at(offset, bytes)
+    }
+
     /// Writes bytes of a part.
+    ///
+    /// # Errors
+    /// `RestoreWrite`, `RestoreDiskFull`.
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), RestoreError> {
         self.file.write_all_at(bytes, offset).map_err(|error| write_error(&self.path, error))
     }
@@ -76,7 +108,9 @@ impl SharedFile {
         parts.push(WrittenPart { offset, length, crc32c });
         if parts.iter().map(|part| part.length).sum::<u64>() < self.size_bytes {
             drop(parts);
-            begin_writeback(&self.file, offset, length);
+            if !self.is_direct() {
+                begin_writeback(&self.file, offset, length);
+            }
             return Ok(());
         }
         parts.sort_unstable_by_key(|part| part.offset);
@@ -84,6 +118,10 @@ impl SharedFile {
         drop(parts);
         if whole != self.crc32c {
             return Err(RestoreError::RestoreContent { path: self.path.display().to_string() });
+        }
+        // What was written directly is on the disk but for its cache and the edges, which the final sync takes care of.
+        if self.is_direct() {
+            return Ok(());
         }
         sync_file(&self.file, self.size_bytes).map_err(|error| write_error(&self.path, error))
     }
@@ -125,7 +163,7 @@ impl<'a> Splitter<'a> {
         }
         // A run that ends before the file would leave it for ever: the seek table does not reach it.
         let incomplete = || RestoreError::RestoreContent { path: tree.full_path(root, path).display().to_string() };
-        if content.end <= self.run_end {
+        if content.end <= self.run_end && member.size_bytes < DIRECT_FILE_BYTES {
             let whole = WholeFile { root, path: path.into(), crc32c: member.crc32c };
             self.run.pieces.push(Piece { plain: content.clone(), destination: Destination::Whole(whole) });
             if self.run.pieces.len() >= RUN_FILES {
@@ -133,13 +171,9 @@ impl<'a> Splitter<'a> {
             }
             return Ok(());
         }
-        let shared = Arc::new(SharedFile {
-            file: writer.create_file(root, path)?,
-            path: tree.full_path(root, path),
-            size_bytes: member.size_bytes,
-            crc32c: member.crc32c,
-            parts: Mutex::new(Vec::new()),
-        });
+        let (file, direct) = writer.create_large_file(root, path, member.size_bytes)?;
+        let full_path = tree.full_path(root, path);
+        let shared = Arc::new(SharedFile::new(file, direct, full_path, member.size_bytes, member.crc32c));
         let mut start = content.start;
         while start < content.end {
             if start >= self.run_end {
@@ -201,12 +235,9 @@ mod tests {
             parts.rotate_left(rotation);
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("file");
-            let shared = |crc32c| SharedFile {
-                file: File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap(),
-                path: path.clone(),
-                size_bytes: content.len() as u64,
-                crc32c,
-                parts: Mutex::new(Vec::new()),
+            let shared = |crc32c| {
+                let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+                SharedFile::new(file, None, path.clone(), content.len() as u64, crc32c)
             };
             let write = |file: &SharedFile| -> Vec<bool> {
                 parts.iter().map(|part| {

@@ -1,5 +1,8 @@
 //! How are files made below the targets? Relative to open directories, following no link, never over anything that exists.
 
+use super::direct::open_direct;
+use super::durable::reserve;
+use super::split::DIRECT_FILE_BYTES;
 use crate::restore::RestoreError;
 use crate::restore::error::write_error;
 use crate::restore::target::Ownership;
@@ -74,6 +77,27 @@ impl<'t> TreeWriter<'t> {
             Ok(File::from(file))
         });
         result.map_err(|error| write_error(&tree.full_path(root, path), error))
+    }
+
+    /// Makes a new file that several workers will write: with its blocks reserved, and, if it is large and the file system can,
+    /// opened once more for writing past the page cache.
+    ///
+    /// # Errors
+    /// As [`Self::create_file`].
+    pub fn create_large_file(
+        &mut self,
+        root: usize,
+        path: &[u8],
+        size_bytes: u64,
+    ) -> Result<(File, Option<File>), RestoreError> {
+        let file = self.create_file(root, path)?;
+        reserve(&file, size_bytes).map_err(|error| write_error(&self.tree.full_path(root, path), error))?;
+        if size_bytes < DIRECT_FILE_BYTES {
+            return Ok((file, None));
+        }
+        let (parent, name) = split(path);
+        let direct = self.directory(root, parent).ok().and_then(|directory| open_direct(directory, name, &file));
+        Ok((file, direct))
     }
 
     /// Makes a directory if it is not there, and those above it.

@@ -1,9 +1,10 @@
 //! How do the files get written? The index is read by one thread that makes directories and hands out runs; workers decode
 //! frames and write, each output byte once.
 
+use super::direct::{AlignedBuffer, PartWriter};
 use super::durable::sync_file;
 use super::layout::Layout;
-use super::split::{Destination, Piece, Run, SharedFile, Splitter, WholeFile};
+use super::split::{Destination, Run, SharedFile, Splitter, WholeFile};
 use super::survey::SIGNAL_FILES;
 use super::tree::{Tree, TreeWriter};
 use crate::pipeline::PipelineError;
@@ -125,23 +126,22 @@ impl Worker<'_> {
     fn write_runs(&self, runs: &Receiver<Run>) -> Result<(), Error> {
         let mut frames = Frames::new(self.reader)?;
         let mut writer = TreeWriter::new(self.tree);
+        let mut buffer = AlignedBuffer::new();
         for run in runs {
             for piece in run.pieces {
                 if self.outcome.failed.load(Ordering::Acquire) {
                     return Ok(());
                 }
                 self.cancel.check()?;
-                self.write_piece(piece, &mut frames, &mut writer)?;
+                match piece.destination {
+                    Destination::Whole(file) => self.write_whole(&file, piece.plain, &mut frames, &mut writer)?,
+                    Destination::Part { file, offset } => {
+                        self.write_part(&file, offset, piece.plain, &mut frames, &mut buffer)?;
+                    }
+                }
             }
         }
         Ok(())
-    }
-
-    fn write_piece(&self, piece: Piece, frames: &mut Frames<'_>, writer: &mut TreeWriter<'_>) -> Result<(), Error> {
-        match piece.destination {
-            Destination::Whole(file) => self.write_whole(&file, piece.plain, frames, writer),
-            Destination::Part { file, offset } => self.write_part(&file, offset, piece.plain, frames),
-        }
     }
 
     fn write_whole(
@@ -174,17 +174,19 @@ impl Worker<'_> {
         offset: u64,
         plain: std::ops::Range<u64>,
         frames: &mut Frames<'_>,
+        buffer: &mut AlignedBuffer,
     ) -> Result<(), Error> {
-        let (mut position, mut crc) = (offset, 0);
+        let mut crc = 0;
         let length = plain.end - plain.start;
+        let mut part = PartWriter::new(file, buffer, offset);
         frames.for_each(plain, |bytes| {
             self.cancel.check()?;
             crc = crc32c::crc32c_append(crc, bytes);
-            file.write_at(position, bytes)?;
-            position += bytes.len() as u64;
+            part.write(bytes)?;
             self.progress.advance(bytes.len() as u64);
             Ok(())
         })?;
+        part.finish()?;
         Ok(file.finish_part(offset, length, crc)?)
     }
 }
