@@ -171,10 +171,10 @@ fn a_page_that_is_corrupt_in_the_cluster_is_named_and_the_backup_is_whole() {
         // It restores as it was: what is corrupt in the cluster is not the backup's fault.
         let target = folder.path().join(format!("restored-{}", record.id));
         restore(&repository, &target, &[]);
-        assert_eq!(
-            std::fs::read(target.join(&file)).unwrap(),
-            std::fs::read(source.data_directory().join(&file)).unwrap()
-        );
+        for (name, block) in [(&file, 700), (&small_file, 3)] {
+            let restored = std::fs::read(target.join(name)).unwrap();
+            assert_eq!(&restored[block * 8192 + 4000..][..6], b"damage", "{name}");
+        }
     }
 }
 

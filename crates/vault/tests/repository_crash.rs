@@ -121,7 +121,11 @@ fn a_process_killed_at_any_point_leaves_a_consistent_repository() {
     let mut committed = BTreeSet::new();
     let mut seen_ids = BTreeSet::new();
     let (mut commits, mut interrupted, mut partial) = (0, 0, 0);
-    for round in 0..120 {
+    for round in 0..600 {
+        // How many kills strike a running backup depends on the machine: it goes on until enough have.
+        if round >= 120 && interrupted > 10 && partial > 0 {
+            break;
+        }
         let when = format!("seed {seed}, round {round}");
         if round % 10 == 0 {
             // Reading many old records would take most of a backup's time, and most of the kills.

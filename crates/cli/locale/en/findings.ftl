@@ -42,5 +42,6 @@ verify-more-findings = { $count ->
 }
 
 restore-wrote-config = The backup held no { $file } (Debian keeps it outside the data directory); a minimal one was written. A copy of the original, if it could be read, lies in cadena_external_config.
+restore-kept-config = The configuration files that lay outside the source's data directory are in { $folder }; they were not put to use, since they name the source's folders
 restore-dropped-signal = { $file } was left out, so that the restored cluster becomes a primary of its own
 restore-removed-remains = What an interrupted restore had left in { $directory } was removed first

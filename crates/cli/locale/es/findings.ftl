@@ -42,5 +42,6 @@ verify-more-findings = { $count ->
 }
 
 restore-wrote-config = El backup no contenía { $file } (Debian lo guarda fuera del directorio de datos); se escribió uno mínimo. Una copia del original, si se pudo leer, está en cadena_external_config.
+restore-kept-config = Los archivos de configuración que estaban fuera del directorio de datos del origen están en { $folder }; no se usan, porque nombran las carpetas del origen
 restore-dropped-signal = { $file } quedó afuera, para que el clúster restaurado sea un primario independiente
 restore-removed-remains = Primero se eliminó lo que una restauración interrumpida había dejado en { $directory }

@@ -36,6 +36,10 @@ pub fn run(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Ou
     let plan = plan(&repository, &request(session, options)?)?;
     session.screen.line(&plan_text(&plan, &session.locale, session.zone()))?;
     let mut report = RestoreReport { plan: &plan, outcome: None, server: None };
+    if let (Some(_), Some(backup)) = (port, plan.backups.first()) {
+        // Found out now rather than after an hour of writing.
+        session.settings.binaries.find(backup.postgresql_version)?;
+    }
     if !options.dry_run {
         let progress = session.progress();
         let outcome = apply(&repository, &plan, &*progress, &session.cancel)?;

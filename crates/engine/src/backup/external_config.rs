@@ -5,7 +5,7 @@ use crate::reader::SourceReader;
 use serde_json::{Value, json};
 
 /// The folder in the archive for configuration that the cluster keeps outside its data directory.
-pub(super) const EXTERNAL_CONFIG_FOLDER: &str = "cadena_external_config";
+pub(crate) const EXTERNAL_CONFIG_FOLDER: &str = "cadena_external_config";
 /// Configuration files are small; a larger one is not one.
 const LIMIT_BYTES: usize = 1024 * 1024;
 

@@ -13,4 +13,5 @@ mod wal_members;
 mod work;
 
 pub use error::BackupError;
+pub(crate) use external_config::EXTERNAL_CONFIG_FOLDER;
 pub use run::{BackupOptions, BackupOutcome, run_full};

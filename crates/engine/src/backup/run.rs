@@ -1,6 +1,6 @@
 use super::encode::{EncodeSettings, Encoder};
 use super::error::BackupError;
-use super::external_config::external_config_members;
+use super::external_config::{EXTERNAL_CONFIG_FOLDER, external_config_members};
 use super::produce::{FileProducer, run_bytes};
 use super::record;
 use super::seal::{Sealer, spool_error};
@@ -9,6 +9,7 @@ use super::work::{FileRun, LargeMember, RunContent, Work};
 use crate::cluster::{BackupSession, BackupStart, ClusterInfo, Connection, ConnectionSettings, probe};
 use crate::pipeline::{BufferPool, Flow, RateLimit, run_ordered};
 use crate::reader::{PageChecker, ReaderChoice, Source, SourceReader, Walk, WalkNotes, choose_source};
+use crate::restore::MARKER_FILE;
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
 use std::io::Read;
@@ -207,7 +208,8 @@ impl<'a> Copy<'a> {
             external_config_members(&self.run.info.external_config_files, reader.as_mut(), self.defaults);
         record.warnings.extend(warnings);
         let mut external = (!external.is_empty()).then_some(external);
-        let walk = Walk::new(self.run.info.version);
+        // The configuration that an earlier restore kept aside would come twice, or be another cluster's.
+        let walk = Walk::new(self.run.info.version, &[EXTERNAL_CONFIG_FOLDER, MARKER_FILE]);
         let mut files =
             FileProducer::new(walk, self.frame_bytes, self.defaults.folder_mode, self.defaults.modified_seconds);
         let mut checked = Instant::now();

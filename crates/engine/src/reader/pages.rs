@@ -136,3 +136,109 @@ fn corrupt_page(path: &[u8], block: u32, verdict: PageVerdict) -> CorruptPage {
     };
     CorruptPage { file: display_path(path), block, found, expected }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgformat::page::page_checksum;
+    use std::convert::Infallible;
+
+    const PATH: &[u8] = b"base/5/16384.1";
+    const CHECKER: PageChecker =
+        PageChecker { block_size_bytes: 8192, relation_segment_blocks: 131_072, checksums_enabled: true };
+
+    /// A page with a right checksum for block `block` of the file's segment.
+    fn page(block: u32, fill: u8) -> Vec<u8> {
+        let mut page = vec![fill; 8192];
+        // pd_lower, pd_upper, pd_special, pd_pagesize_version (upstream `bufpage.h`).
+        for (at, value) in [(12, 24_u16), (14, 1000), (16, 8192), (18, 8192 | 4)] {
+            page[at..at + 2].copy_from_slice(&value.to_le_bytes());
+        }
+        let checksum = page_checksum(&page, 131_072 + block);
+        page[8..10].copy_from_slice(&checksum.to_le_bytes());
+        page
+    }
+
+    fn check(content: &mut [u8], offset: u64, reread: &mut dyn FnMut(u64, &mut [u8]) -> usize) -> PageReport {
+        let mut report = PageReport::default();
+        let mut reread = |position: u64, page: &mut [u8]| Ok::<_, Infallible>(reread(position, page));
+        CHECKER.check(PATH, offset, content, &mut report, &mut reread).unwrap();
+        report
+    }
+
+    fn never(_: u64, _: &mut [u8]) -> usize {
+        panic!("nothing needs to be read again")
+    }
+
+    #[test]
+    fn sound_pages_are_counted_with_their_block_in_the_whole_relation_and_not_read_again() {
+        let mut content = [page(2, 1), vec![0; 8192], page(4, 3)].concat();
+        assert_eq!(check(&mut content, 2 * 8192, &mut never), PageReport { pages: 3, ..PageReport::default() });
+        assert_eq!(CHECKER.all_sound(PATH, &[page(0, 1), page(1, 2)].concat()), Some(2));
+        assert_eq!(CHECKER.all_sound(PATH, &page(1, 2)), None);
+    }
+
+    #[test]
+    fn a_torn_page_is_replaced_by_what_it_settles_to() {
+        let settled = page(1, 9);
+        let mut content = [page(0, 1), settled.clone()].concat();
+        content[8192 + 4096..].fill(0);
+        let mut asked = 0;
+        let report = check(&mut content, 0, &mut |position, page| {
+            assert_eq!(position, 8192);
+            asked += 1;
+            // It is still half written when it is first read again.
+            page.copy_from_slice(&settled);
+            if asked == 1 {
+                page[4096..].fill(0);
+            }
+            page.len()
+        });
+        assert_eq!((report.pages, report.corrupt_total, asked), (2, 0, 2));
+        assert_eq!(content[8192..], settled);
+    }
+
+    #[test]
+    fn a_page_that_stays_the_same_is_corrupt_and_named() {
+        let mut damaged = page(1, 9);
+        damaged[5000] ^= 1;
+        let mut content = [page(0, 1), damaged.clone()].concat();
+        let report = check(&mut content, 0, &mut |_, page| {
+            page.copy_from_slice(&damaged);
+            page.len()
+        });
+        let named = report.corrupt.first().unwrap();
+        assert_eq!((report.corrupt_total, named.file.as_str(), named.block), (1, "base/5/16384.1", 131_073));
+        assert!(named.found.is_some() && named.expected.is_some() && named.found != named.expected);
+    }
+
+    #[test]
+    fn a_page_that_was_truncated_away_meanwhile_is_no_corruption() {
+        let mut content = page(0, 1);
+        content[100] ^= 1;
+        assert_eq!(check(&mut content, 0, &mut |_, _| 0).corrupt_total, 0);
+    }
+
+    #[test]
+    fn what_is_no_relation_file_has_no_pages() {
+        let mut report = PageReport::default();
+        let mut reread = |_: u64, _: &mut [u8]| Ok::<_, Infallible>(0);
+        for path in
+            [b"global/pg_control".as_slice(), b"PG_VERSION", b"base/5/pg_filenode.map", b"base/5/t3_16384", b"\xff"]
+        {
+            CHECKER.check(path, 0, &mut [7; 16384], &mut report, &mut reread).unwrap();
+        }
+        assert_eq!(report, PageReport::default());
+    }
+
+    #[test]
+    fn a_thousand_are_named_and_the_others_counted() {
+        let mut sum = PageReport::default();
+        for block in 0..1_500 {
+            let mut one = PageReport::default();
+            one.enter(CorruptPage { file: String::new(), block, found: None, expected: None });
+            sum.absorb(one);
+        }
+        assert_eq!((sum.corrupt_total, sum.corrupt.len()), (1_500, 1_000));
+    }
+}

@@ -11,6 +11,8 @@ const MOST_LEVELS: usize = 32;
 /// names and no more. Each folder comes before what is in it; `global/pg_control` does not come at all (it is read last).
 pub struct Walk {
     version: MajorVersion,
+    /// Names at the top that are Cadena's own.
+    own_names: &'static [&'static str],
     /// Folders still to be listed.
     folders: Vec<Vec<u8>>,
     ready: VecDeque<WalkItem>,
@@ -34,9 +36,10 @@ pub struct WalkNotes {
 }
 
 impl Walk {
-    /// Begins at the data directory.
-    pub fn new(version: MajorVersion) -> Self {
-        Walk { version, folders: vec![Vec::new()], ready: VecDeque::new(), notes: WalkNotes::default() }
+    /// Begins at the data directory. `own_names` are files and folders at its top that an earlier restore of ours left, and
+    /// that are no part of the cluster.
+    pub fn new(version: MajorVersion, own_names: &'static [&'static str]) -> Self {
+        Walk { version, own_names, folders: vec![Vec::new()], ready: VecDeque::new(), notes: WalkNotes::default() }
     }
 
     /// Returns the next thing, or `None` at the end.
@@ -72,10 +75,11 @@ impl Walk {
         for entry in entries {
             let path = join(folder, &entry.name);
             let treatment = exclusion::treatment(&path, entry.kind == EntryKind::Folder);
-            if treatment == Treatment::Exclude || self.is_foreign_version(folder, &entry.name) {
+            let is_own = folder.is_empty() && self.own_names.iter().any(|own| own.as_bytes() == entry.name.as_ref());
+            if is_own || treatment == Treatment::Exclude || self.is_foreign_version(folder, &entry.name) {
                 continue;
             }
-            if entry.is_link && !is_expected_link(folder, &path) {
+            if entry.is_link && entry.kind != EntryKind::Other && !is_expected_link(folder, &path) {
                 self.notes.followed_links.push(display_path(&path));
             }
             match entry.kind {
@@ -121,4 +125,128 @@ fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     }
     path.extend_from_slice(name);
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::{LocalSource, Source};
+    use std::path::Path;
+
+    fn make(folder: &Path, files: &[&str]) {
+        for file in files {
+            let path = folder.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"x").unwrap();
+        }
+    }
+
+    /// Paths in the order in which they come, folders with a `/` at the end.
+    fn walked(folder: &Path) -> (Vec<String>, WalkNotes) {
+        let mut reader = LocalSource::new(folder).reader().unwrap();
+        let mut walk = Walk::new(MajorVersion::V17, &["ours"]);
+        let mut paths = Vec::new();
+        while let Some(item) = walk.next(reader.as_mut()).unwrap() {
+            paths.push(match item {
+                WalkItem::Folder { path } => display_path(&path) + "/",
+                WalkItem::File { path, .. } => display_path(&path),
+            });
+        }
+        (paths, walk.into_notes())
+    }
+
+    #[test]
+    fn names_what_postgresql_s_own_base_backup_would_copy_folders_before_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        make(
+            folder.path(),
+            &[
+                "PG_VERSION",
+                "postmaster.pid",
+                "base/5/16384",
+                "base/5/16384_fsm",
+                "base/5/16390",
+                "base/5/16390_init",
+                "base/5/16390_vm",
+                "base/5/t3_16400",
+                "base/pgsql_tmp/pgsql_tmp1.0",
+                "global/pg_control",
+                "global/1262",
+                "pg_wal/000000010000000000000001",
+                "pg_replslot/slot/state",
+                "backup_label",
+                "ours/kept",
+                "base/ours",
+            ],
+        );
+        let (paths, notes) = walked(folder.path());
+        let expected = [
+            "PG_VERSION",
+            "base/",
+            "global/",
+            "pg_replslot/",
+            "pg_wal/",
+            "base/5/",
+            "base/ours",
+            "base/5/16384",
+            "base/5/16384_fsm",
+            "base/5/16390_init",
+            "global/1262",
+        ];
+        assert_eq!(paths, expected);
+        assert_eq!(notes, WalkNotes::default());
+    }
+
+    #[test]
+    fn follows_tablespaces_and_takes_only_this_version_s_folder_in_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, space) = (folder.path().join("data"), folder.path().join("space"));
+        make(&space, &["PG_17_202406281/5/16500", "PG_16_202307071/5/16500", "stray"]);
+        make(&data, &["PG_VERSION"]);
+        std::fs::create_dir(data.join("pg_tblspc")).unwrap();
+        std::os::unix::fs::symlink(&space, data.join("pg_tblspc/16499")).unwrap();
+        let (paths, notes) = walked(&data);
+        let expected = [
+            "PG_VERSION",
+            "pg_tblspc/",
+            "pg_tblspc/16499/",
+            "pg_tblspc/16499/PG_17_202406281/",
+            "pg_tblspc/16499/PG_17_202406281/5/",
+            "pg_tblspc/16499/PG_17_202406281/5/16500",
+        ];
+        assert_eq!(paths, expected);
+        assert_eq!(notes, WalkNotes::default());
+    }
+
+    #[test]
+    fn other_links_are_followed_and_told_and_what_is_no_file_is_left_out_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
+        make(&elsewhere, &["postgresql.conf"]);
+        make(&data, &["PG_VERSION"]);
+        std::os::unix::fs::symlink(elsewhere.join("postgresql.conf"), data.join("postgresql.conf")).unwrap();
+        std::os::unix::fs::symlink("nowhere", data.join("dangling")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(data.join("socket")).unwrap();
+        let (paths, notes) = walked(&data);
+        assert_eq!(paths, ["PG_VERSION", "postgresql.conf"]);
+        assert_eq!(notes.followed_links, ["postgresql.conf"]);
+        assert_eq!(notes.left_out, ["dangling", "socket"]);
+    }
+
+    #[test]
+    fn a_loop_of_links_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::os::unix::fs::symlink("..", folder.path().join("a/b")).unwrap();
+        let mut reader = LocalSource::new(folder.path()).reader().unwrap();
+        let mut walk = Walk::new(MajorVersion::V17, &["ours"]);
+        let error = loop {
+            match walk.next(reader.as_mut()) {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the walk came to an end"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, ReadError::ReadTooDeep { path } if path.starts_with("a/b/a/b/")));
+    }
 }

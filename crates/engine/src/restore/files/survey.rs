@@ -2,6 +2,7 @@
 
 use super::layout::Layout;
 use crate::Error;
+use crate::backup::EXTERNAL_CONFIG_FOLDER;
 use crate::restore::RestoreError;
 use pgformat::backup_label::BackupLabel;
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
@@ -45,9 +46,6 @@ pub(crate) struct RootSurvey {
     /// Files and directories.
     pub inodes: u64,
 }
-
-/// Where a backup keeps configuration files that lay outside the data directory.
-pub(crate) const EXTERNAL_CONFIG_FOLDER: &str = "cadena_external_config";
 
 /// Signal files that would keep a copy from becoming a cluster of its own.
 pub(crate) const SIGNAL_FILES: [&str; 2] = ["standby.signal", "recovery.signal"];

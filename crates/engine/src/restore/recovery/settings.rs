@@ -1,10 +1,11 @@
 //! What must a restored cluster be told? To recover to the end of its backup and go on as a new timeline; and its
 //! configuration, where the backup has none.
 
+use crate::backup::EXTERNAL_CONFIG_FOLDER;
 use crate::restore::RestoreError;
 use crate::restore::RestoreNote;
 use crate::restore::error::write_error;
-use crate::restore::files::{EXTERNAL_CONFIG_FOLDER, Survey};
+use crate::restore::files::Survey;
 use crate::restore::files::{Tree, TreeWriter};
 use pgformat::control_file::ControlFile;
 use std::fs::File;
