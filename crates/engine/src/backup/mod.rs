@@ -4,6 +4,7 @@
 mod encode;
 mod error;
 mod external_config;
+mod options;
 mod plain_buffer;
 mod produce;
 mod record;
@@ -14,4 +15,5 @@ mod work;
 
 pub use error::BackupError;
 pub(crate) use external_config::EXTERNAL_CONFIG_FOLDER;
-pub use run::{BackupOptions, BackupOutcome, run_full};
+pub use options::BackupOptions;
+pub use run::{BackupOutcome, run_full};

@@ -1,4 +1,4 @@
-use super::run::BackupOptions;
+use super::options::BackupOptions;
 use super::seal::Sealer;
 use super::wal_members::WalRange;
 use crate::Error;

@@ -1,6 +1,7 @@
 use super::encode::{EncodeSettings, Encoder};
 use super::error::BackupError;
 use super::external_config::{EXTERNAL_CONFIG_FOLDER, external_config_members};
+use super::options::BackupOptions;
 use super::produce::{FileProducer, run_bytes};
 use super::record;
 use super::seal::{Sealer, spool_error};
@@ -8,12 +9,11 @@ use super::wal_members::{MemberDefaults, WalProducer, WalRange};
 use super::work::{FileRun, LargeMember, RunContent, Work};
 use crate::cluster::{BackupSession, BackupStart, ClusterInfo, Connection, ConnectionSettings, probe};
 use crate::pipeline::{BufferPool, Flow, RateLimit, run_ordered};
-use crate::reader::{PageChecker, ReaderChoice, Source, SourceReader, Walk, WalkNotes, choose_source};
+use crate::reader::{PageChecker, Source, SourceReader, Walk, WalkNotes, choose_source};
 use crate::restore::MARKER_FILE;
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vault::archive::{END_OF_TAR_BYTES, SealedArchive, frame_size_for};
@@ -24,29 +24,6 @@ use vault::storage::PutStream;
 const SESSION_CHECK: Duration = Duration::from_secs(10);
 /// How often a torn control file is read again.
 const CONTROL_FILE_ATTEMPTS: u32 = 20;
-/// The range of `jobs`.
-const MOST_JOBS: usize = 64;
-
-/// How a backup is to be taken.
-#[derive(Debug, Clone)]
-pub struct BackupOptions {
-    pub reader: ReaderChoice,
-    /// Workers, 1 to 64; each may take 16 MiB.
-    pub jobs: usize,
-    /// zstd level, 1 to 19.
-    pub compression_level: i32,
-    /// Plain bytes a second at the most.
-    pub max_rate_bytes: Option<u64>,
-    /// Ask the server for an immediate checkpoint instead of a spread one.
-    pub fast_checkpoint: bool,
-    pub label: Option<String>,
-    /// What the record says made it, such as `cadena 0.1.0`.
-    pub tool_version: String,
-    /// The zone of the names' local time.
-    pub time_zone: jiff::tz::TimeZone,
-    /// Where the manifest grows, in a file without a name.
-    pub temporary_folder: PathBuf,
-}
 
 /// A backup that is COMPLETADO. Warnings (corrupt pages, no slot, …) are in the record.
 #[derive(Debug, Clone)]
@@ -71,7 +48,7 @@ pub fn run_full(
     cancel: &Cancel,
 ) -> Result<BackupOutcome, Error> {
     let begin = Instant::now();
-    check_options(options)?;
+    options.check()?;
     let mut connection = Connection::connect(settings)?;
     let info = probe(&mut connection)?;
     check_same_cluster(repository, &info)?;
@@ -316,21 +293,6 @@ fn read_control_file(reader: &mut dyn SourceReader, cancel: &Cancel) -> Result<V
         std::thread::sleep(Duration::from_millis(10));
     }
     Err(BackupError::BackupControlFile { detail }.into())
-}
-
-fn check_options(options: &BackupOptions) -> Result<(), BackupError> {
-    let bad =
-        |option, value: String, reason: &str| Err(BackupError::BackupOption { option, value, reason: reason.into() });
-    if !(1..=MOST_JOBS).contains(&options.jobs) {
-        return bad("jobs", options.jobs.to_string(), "1 to 64");
-    }
-    if !(1..=19).contains(&options.compression_level) {
-        return bad("level", options.compression_level.to_string(), "1 to 19");
-    }
-    if options.max_rate_bytes == Some(0) {
-        return bad("max-rate", "0".to_owned(), "at least 1 byte a second");
-    }
-    Ok(())
 }
 
 fn check_same_cluster(repository: &Repository, info: &ClusterInfo) -> Result<(), RepositoryError> {
