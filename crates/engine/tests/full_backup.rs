@@ -107,3 +107,26 @@ macro_rules! journeys {
 }
 
 journeys!(version_14: V14, version_15: V15, version_16: V16, version_17: V17, version_18: V18);
+
+#[test]
+fn clusters_with_small_and_large_wal_segments_come_back() {
+    let Some(version) = testkit::available_versions().pop() else { return };
+    for megabytes in [1, 64] {
+        let folder = TestFolder::new();
+        let source = TestCluster::new(version, &ClusterOptions::default().wal_segment_mb(megabytes));
+        source.sql("CREATE TABLE kept AS SELECT generate_series(1, 50000) AS n");
+        let repository = repository_for(&source, &folder.path().join("repository"));
+        let record = full(&source, &repository, &options(ReaderChoice::Auto, None)).record;
+        assert_eq!(record.wal_segment_size.unwrap().bytes(), u64::from(megabytes) << 20);
+        let extracted = folder.path().join("extracted");
+        extract_with_public_tools(&folder.path().join("repository/full").join(&record.archive_name), &extracted)
+            .unwrap();
+        pg_verifybackup(&extracted).unwrap();
+        let target = folder.path().join("restored");
+        restore(&repository, &target, &[]);
+        let restored = TestCluster::adopt(version, &target);
+        restored.start();
+        restored.wait_until("SELECT NOT pg_is_in_recovery()");
+        assert_eq!(restored.sql("SELECT count(*), sum(n) FROM kept"), "50000|1250025000");
+    }
+}
