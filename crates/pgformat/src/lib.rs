@@ -13,6 +13,7 @@ pub mod page;
 pub mod relation_file;
 pub mod timeline_history;
 mod version;
+pub mod wal;
 pub mod wal_segment;
 
 pub use error::FormatError;
