@@ -2,6 +2,7 @@ use serde::Serialize;
 use vault::archive::ArchiveError;
 use vault::repository::RepositoryError;
 use vault::storage::StorageError;
+use vault::wal::WalArchiveError;
 
 /// Any error of this library. Serializes to `{"key": …, arguments}`; the key names its sentence and its remedy in the
 /// message catalogues.
@@ -24,6 +25,10 @@ pub enum Error {
     Repository(#[from] RepositoryError),
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Wal(#[from] crate::wal::WalError),
+    #[error(transparent)]
+    WalArchive(#[from] WalArchiveError),
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]

@@ -10,6 +10,7 @@ pub mod pipeline;
 pub mod reader;
 pub mod restore;
 pub mod verify;
+pub mod wal;
 
 pub use error::Error;
 pub use pipeline::{Cancel, Phase, Progress, SilentProgress};

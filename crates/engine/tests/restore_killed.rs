@@ -22,8 +22,7 @@ fn request(folder: &Path) -> RestoreRequest {
         target: Some(folder.join("parent/data")),
         tablespaces: vec![("fast".to_owned(), folder.join("tablespace"))],
         owner: None,
-        jobs: 2,
-    }
+        jobs: 2, recove, recovery: Default::default() ry: Default::default() }
 }
 
 /// Run by the tests below in a process of its own.

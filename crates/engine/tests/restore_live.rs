@@ -61,6 +61,7 @@ impl Backup {
             tablespaces: tablespaces.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())).collect(),
             owner: None,
             jobs: 2,
+            recovery: Default::default(),
         };
         let plan = plan(&self.repository, &request).unwrap();
         let outcome = apply(&self.repository, &plan, &SilentProgress, &Cancel::new()).unwrap();

@@ -22,8 +22,7 @@ fn request(target: &Path) -> RestoreRequest {
         target: Some(target.to_owned()),
         tablespaces: vec![],
         owner: None,
-        jobs: 3,
-    }
+        jobs: 3, recove, recovery: Default::default() ry: Default::default() }
 }
 
 fn restore(repository: &Repository, request: &RestoreRequest) -> Result<(RestorePlan, RestoreOutcome), Error> {

@@ -16,6 +16,7 @@ pub fn run(session: &Session, options: &PreviewOptions) -> Outcome {
         tablespaces: Vec::new(),
         owner: None,
         jobs: session.settings.jobs,
+        recovery: Default::default(),
     };
     let plan = plan(&repository, &request)?;
     session.screen.result(&plan, || plan_text(&plan, &session.locale, session.zone()))?;

@@ -70,6 +70,7 @@ fn request(session: &Session, options: &RestoreOptions) -> Result<RestoreRequest
         tablespaces,
         owner: options.owner.clone(),
         jobs: options.jobs.unwrap_or(session.settings.jobs),
+        recovery: Default::default(),
     })
 }
 

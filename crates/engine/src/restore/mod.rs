@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod note;
 mod plan;
+mod point;
 mod recovery;
 mod socket;
 mod start;
@@ -19,5 +20,8 @@ pub use error::RestoreError;
 pub(crate) use files::{Layout, survey};
 pub use note::RestoreNote;
 pub use plan::{RestorePlan, RestoreRequest, RestoreSelector, TablespaceTarget, plan};
+pub use point::{
+    ArchiveMode, RecoveryPlan, RecoveryRequest, RecoveryStop, RecoveryTarget, TargetAction, TimelineChoice, WalDelivery,
+};
 pub use start::{StartRequest, StartedServer, start};
 pub use target::{FilesystemNeed, MARKER_FILE};

@@ -1,8 +1,8 @@
-use super::RestoreError;
 use super::files::{Layout, Survey, is_in_place, survey};
 use super::target::{
     Access, FilesystemNeed, TargetNeed, TargetState, Usage, check_space, filesystem_needs, inspect, resolved, usage,
 };
+use super::{RecoveryPlan, RecoveryRequest, RestoreError};
 use crate::Error;
 use crate::cluster::ServerOwner;
 use serde::Serialize;
@@ -31,6 +31,8 @@ pub struct RestoreRequest {
     pub owner: Option<String>,
     /// How many workers write, at least 1; each takes up to 16 MiB of memory.
     pub jobs: usize,
+    /// How far recovery goes, and how.
+    pub recovery: RecoveryRequest,
 }
 
 /// What a restore would do. Nothing has been written.
@@ -59,6 +61,8 @@ pub struct RestorePlan {
     pub owner: Option<ServerOwner>,
     /// How many workers will write.
     pub jobs: usize,
+    /// Where recovery will end, and what WAL it takes; `None` when it ends with the backup and needs none of the archive.
+    pub recovery: Option<RecoveryPlan>,
     #[serde(skip)]
     pub(super) survey: Box<Survey>,
 }
@@ -102,6 +106,7 @@ pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<Restore
         owner_name: None,
         owner: None,
         jobs: request.jobs.max(1),
+        recovery: None,
         survey: Box::new(survey),
         backups: vec![record],
     };

@@ -97,7 +97,13 @@ pub(super) fn enter(error: Error, findings: &mut Findings) -> Result<(), Error> 
             matches!(storage, StorageError::StorageShort { .. } | StorageError::StorageMissing { .. })
         }
         Error::Archive(_) | Error::Format(_) | Error::Restore(_) | Error::Repository(_) => true,
-        Error::Cluster(_) | Error::Read(_) | Error::Backup(_) | Error::Verify(_) | Error::Pipeline(_) => false,
+        Error::Cluster(_)
+        | Error::Read(_)
+        | Error::Backup(_)
+        | Error::Verify(_)
+        | Error::Pipeline(_)
+        | Error::Wal(_)
+        | Error::WalArchive(_) => false,
     };
     if of_the_archive {
         findings.error(&error);

@@ -111,7 +111,11 @@ impl SegmentSummary {
     ///
     /// # Errors
     /// `FormatDamaged` when the two do not fit together.
-    pub fn fact_across(_earlier: &Self, _later: &Self, _geometry: &WalGeometry) -> Result<Option<(Lsn, WalFact)>, FormatError> {
+    pub fn fact_across(
+        _earlier: &Self,
+        _later: &Self,
+        _geometry: &WalGeometry,
+    ) -> Result<Option<(Lsn, WalFact)>, FormatError> {
         todo!()
     }
 }

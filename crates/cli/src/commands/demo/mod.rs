@@ -124,6 +124,7 @@ fn restore(session: &Session, stage: &Stage, repository: &Repository) -> Result<
         tablespaces: Vec::new(),
         owner: stage.owner_name(),
         jobs: session.settings.jobs,
+        recovery: Default::default(),
     };
     let plan = plan(repository, &request)?;
     Ok(apply(repository, &plan, &*session.progress(), &session.cancel)?)

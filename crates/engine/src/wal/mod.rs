@@ -1,0 +1,17 @@
+//! How does the write-ahead log get into the archive, and out of it? Receive, push, fetch, and what can be restored.
+
+mod error;
+mod fetch;
+mod push;
+mod receive;
+mod slot;
+mod windows;
+
+pub use error::WalError;
+pub use fetch::{FetchOutcome, FetchRequest, fetch, prefetch};
+pub use push::{PushOutcome, push};
+pub use receive::{
+    ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, ReceiverState, StopWhen, receive, receiver_state,
+};
+pub use slot::{SlotFinding, SlotHealth, SlotState, create_slot, drop_slot, slot_health};
+pub use windows::{RestorableWindows, Window, WindowGap, windows};

@@ -1,0 +1,18 @@
+//! Where does the write-ahead log lie? Sealed segments, the one that is being received, history files, and known gaps.
+//!
+//! docs/format/wal.md is the contract. `wal/TIMELINE/SEGMENT.zst` is a whole segment: independent zstd frames (`zstd -dc` gives
+//! the segment), then a skippable frame with its checksum and its [`SegmentSummary`]. `SEGMENT.partial` is the beginning of one:
+//! its plain bytes. Writers need no lock among each other: a sealed segment is never replaced, and the same segment may come
+//! twice.
+
+mod archive;
+mod contents;
+mod error;
+mod partial;
+mod sealed;
+
+pub use archive::{SealOutcome, WalArchive, WalDescription};
+pub use contents::{ArchivedSegment, SegmentForm, TimelineContents, WalContents, WalGap};
+pub use error::WalArchiveError;
+pub use partial::PartialSegment;
+pub use sealed::{SealedInfo, SegmentSealer};
