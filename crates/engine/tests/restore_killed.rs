@@ -22,7 +22,9 @@ fn request(folder: &Path) -> RestoreRequest {
         target: Some(folder.join("parent/data")),
         tablespaces: vec![("fast".to_owned(), folder.join("tablespace"))],
         owner: None,
-        jobs: 2, recove, recovery: Default::default() ry: Default::default() }
+        jobs: 2,
+        recovery: Default::default(),
+    }
 }
 
 /// Run by the tests below in a process of its own.

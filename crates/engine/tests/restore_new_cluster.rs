@@ -22,7 +22,9 @@ fn request(target: &Path) -> RestoreRequest {
         target: Some(target.to_owned()),
         tablespaces: vec![],
         owner: None,
-        jobs: 3, recove, recovery: Default::default() ry: Default::default() }
+        jobs: 3,
+        recovery: Default::default(),
+    }
 }
 
 fn restore(repository: &Repository, request: &RestoreRequest) -> Result<(RestorePlan, RestoreOutcome), Error> {
