@@ -1,0 +1,1 @@
+## The WAL archive: errors (error-KEY, error-KEY-remedy).
