@@ -15,7 +15,7 @@ pub use fact::{WalFact, fact_of_head};
 pub use page::{LongPageHeader, WalPageHeader, page_magic};
 pub use record::{BlockReference, DecodedRecord, RECORD_HEADER_BYTES, ResourceManager, WalRecord};
 pub use summary::{
-    ContinuedRecord, OpenRecord, RECORD_HEAD_BYTES, SegmentSummary, SegmentSummarizer, SummaryPoint, SummaryTime,
+    ContinuedRecord, OpenRecord, RECORD_HEAD_BYTES, SegmentSummarizer, SegmentSummary, SummaryPoint, SummaryTime,
 };
 
 use crate::{MajorVersion, SystemIdentifier, WalSegmentSize};
