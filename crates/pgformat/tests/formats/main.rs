@@ -11,6 +11,9 @@ mod exclusion;
 mod lsn;
 mod page;
 mod relation_file;
+#[path = "../support/wal_crafter.rs"]
+mod wal_crafter;
+mod wal_decoder;
 mod wal_segment;
 
 /// Reads a fixture.
