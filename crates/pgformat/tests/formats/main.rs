@@ -14,7 +14,9 @@ mod relation_file;
 #[path = "../support/wal_crafter.rs"]
 mod wal_crafter;
 mod wal_decoder;
+mod wal_record;
 mod wal_segment;
+mod wal_summary;
 
 /// Reads a fixture.
 fn fixture(name: &str) -> Vec<u8> {
