@@ -214,7 +214,8 @@ mod tests {
         assert!(matches!(health.findings[0], SlotFinding::SlotRetainsTooMuch { limit_bytes: 1_048_576, .. }));
         assert!(matches!(&health.findings[1], SlotFinding::SlotUsedByOther { pid: 7, application, .. }
             if application == "pg_receivewal"));
-        let ours = judge(row(|slot| (slot.active_pid, slot.application) = (Some(7), Some("cadena".to_owned()))), "s", None);
+        let ours =
+            judge(row(|slot| (slot.active_pid, slot.application) = (Some(7), Some("cadena".to_owned()))), "s", None);
         assert_eq!(ours.findings, []);
     }
 }

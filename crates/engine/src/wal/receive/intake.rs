@@ -14,6 +14,8 @@ pub(super) struct Intake {
     jobs: usize,
     sealing: Sealing,
     timeline: TimelineId,
+    /// Where this timeline's stream began.
+    start: Lsn,
     /// The byte that comes next.
     next: Lsn,
     /// Everything before it is durable. It may be ahead of `next`: what is here already is received again, and compared.
@@ -26,7 +28,11 @@ pub(super) struct Intake {
 /// The segment that is being received.
 enum Current {
     /// The server has all of it: it goes straight into its sealed file. Nothing of it counts before it is whole.
-    Bulk { segment: WalSegment, sealer: Box<SegmentSealer>, had_partial: bool },
+    Bulk {
+        segment: WalSegment,
+        sealer: Box<SegmentSealer>,
+        had_partial: bool,
+    },
     Live(Box<Live>),
 }
 
@@ -48,6 +54,7 @@ impl Intake {
             level,
             jobs,
             timeline: TimelineId(0),
+            start: Lsn(0),
             next: Lsn(0),
             durable: Lsn(0),
             current: None,
@@ -59,7 +66,7 @@ impl Intake {
     pub(super) fn begin(&mut self, timeline: TimelineId, start: Lsn, durable: Lsn) {
         self.current = None;
         self.timeline = timeline;
-        self.next = start;
+        (self.start, self.next) = (start, start);
         self.durable = durable.max(start);
     }
 
@@ -71,6 +78,10 @@ impl Intake {
     }
     pub(super) fn durable(&self) -> Lsn {
         self.durable
+    }
+    /// Tells whether anything came since this timeline's stream began.
+    pub(super) fn has_begun(&self) -> bool {
+        self.next > self.start
     }
     /// Returns what the server may be told: durable, and seen again since this connection began.
     pub(super) fn acknowledged(&self) -> Lsn {
@@ -144,8 +155,7 @@ impl Intake {
     }
 
     fn begin_segment(&mut self, segment: WalSegment, end: Lsn, available: Lsn) -> Result<Current, Error> {
-        let partial_is_there =
-            self.archive.find(segment)?.is_some_and(|found| found.form == SegmentForm::Partial);
+        let partial_is_there = self.archive.find(segment)?.is_some_and(|found| found.form == SegmentForm::Partial);
         let all_is_there = available >= end;
         if all_is_there && !partial_is_there {
             return self.bulk(segment, false);

@@ -36,7 +36,13 @@ pub(super) fn position(
     let Some(segment) = first_missing(segments, &contents.gaps, timeline, size) else { return Ok(None) };
     let start = segment.start_lsn(size);
     let is_partial = segments.get(&segment.number).is_some_and(|found| found.form == SegmentForm::Partial);
-    let valid_end = if is_partial { valid_end_of_partial(archive, segment)? } else { start };
+    let mut valid_end = if is_partial { valid_end_of_partial(archive, segment)? } else { start };
+    for gap in contents.gaps.iter().filter(|gap| gap.timeline == timeline && gap.to_lsn > start) {
+        // Up to the end of the timeline nothing more will come.
+        if gap.from_lsn <= valid_end {
+            valid_end = valid_end.max(gap.to_lsn.min(segment.end_lsn(size)));
+        }
+    }
     let goes_on_at = segments
         .range(segment.number + 1..)
         .find(|(_, found)| found.form == SegmentForm::Sealed)
@@ -86,7 +92,8 @@ pub(super) fn tidy_up(archive: &WalArchive, level: i32, jobs: usize) -> Result<V
             match found.form {
                 SegmentForm::Sealed => archive.remove_partial(found.segment)?,
                 SegmentForm::Partial if found.size_bytes < size.bytes() => {}
-                SegmentForm::Partial if valid_end_of_partial(archive, found.segment)? < found.segment.end_lsn(size) => {}
+                SegmentForm::Partial if valid_end_of_partial(archive, found.segment)? < found.segment.end_lsn(size) => {
+                }
                 SegmentForm::Partial => {
                     seal_partial(archive, found.segment, level, jobs)?;
                     sealed.push(found.segment);
@@ -148,6 +155,10 @@ mod tests {
         assert_eq!(missing(&[5], &[6], &[(6 * mib + 4096, 8 * mib)]), Some(8), "nothing came after the gap yet");
         assert_eq!(missing(&[5, 12], &[], &[(6 * mib, 8 * mib), (8 * mib, 12 * mib)]), Some(13));
         assert_eq!(missing(&[], &[], &[(6 * mib, 8 * mib)]), Some(8));
-        assert_eq!(missing(&[5], &[6], &[(6 * mib + 4096, 6 * mib + 8192)]), Some(6), "it ends where the timeline does");
+        assert_eq!(
+            missing(&[5], &[6], &[(6 * mib + 4096, 6 * mib + 8192)]),
+            Some(6),
+            "it ends where the timeline does"
+        );
     }
 }
