@@ -18,7 +18,7 @@ pub struct Locale {
 }
 
 /// The catalogues of one language: file name and content.
-pub(crate) type Catalogue = [(&'static str, &'static str); 5];
+pub(crate) type Catalogue = [(&'static str, &'static str); 6];
 
 pub(crate) const ENGLISH: Catalogue = [
     ("errors.ftl", include_str!("../../locale/en/errors.ftl")),
@@ -26,6 +26,7 @@ pub(crate) const ENGLISH: Catalogue = [
     ("help.ftl", include_str!("../../locale/en/help.ftl")),
     ("messages.ftl", include_str!("../../locale/en/messages.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/en/wal-archive.ftl")),
+    ("wal-receive.ftl", include_str!("../../locale/en/wal-receive.ftl")),
 ];
 pub(crate) const SPANISH: Catalogue = [
     ("errors.ftl", include_str!("../../locale/es/errors.ftl")),
@@ -33,6 +34,7 @@ pub(crate) const SPANISH: Catalogue = [
     ("help.ftl", include_str!("../../locale/es/help.ftl")),
     ("messages.ftl", include_str!("../../locale/es/messages.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/es/wal-archive.ftl")),
+    ("wal-receive.ftl", include_str!("../../locale/es/wal-receive.ftl")),
 ];
 
 impl Locale {
@@ -110,13 +112,16 @@ impl Locale {
             },
             Value::String(text) => text.clone().into(),
             Value::Null => "-".into(),
-            // An error within an error: its own sentence.
-            Value::Object(inner) => match inner.get("key").and_then(Value::as_str) {
-                Some(key) => {
-                    self.try_described(&format!("error-{key}"), inner, zone).unwrap_or_else(|| value.to_string()).into()
-                }
-                None => value.to_string().into(),
-            },
+            // An error or a finding within another, or a gap in the archived WAL: its own sentence.
+            Value::Object(inner) => {
+                let keys = match inner.get("key").and_then(Value::as_str) {
+                    Some(key) => vec![format!("error-{key}"), key.to_owned()],
+                    None if inner.contains_key("to_lsn") => vec!["wal-gap".to_owned()],
+                    None => Vec::new(),
+                };
+                let sentence = keys.iter().find_map(|key| self.try_described(key, inner, zone));
+                sentence.unwrap_or_else(|| value.to_string()).into()
+            }
             other => other.to_string().into(),
         }
     }
