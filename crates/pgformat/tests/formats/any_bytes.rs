@@ -4,6 +4,8 @@
 mod fuzz_bodies;
 
 use crate::fixture;
+use crate::wal_crafter::{WalCrafter, geometry};
+use pgformat::{MajorVersion, SystemIdentifier, TimelineId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -19,6 +21,28 @@ fn damaged(names: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
                 1 => bytes.insert(at, value),
                 _ => drop(bytes.remove(at)),
             }
+        }
+        bytes
+    })
+}
+
+/// What follows the first page's header in a log of records of some lengths, with up to three bytes changed.
+fn damaged_wal() -> impl Strategy<Value = Vec<u8>> {
+    let edits = vec((any::<proptest::sample::Index>(), any::<u8>()), 0..3);
+    (vec(29..2500_usize, 1..8), edits).prop_map(|(lengths, edits)| {
+        // The body tells version and page size by the first two bytes, which are the first record's length here.
+        let [first, second, ..] = lengths[0].to_le_bytes();
+        let version = MajorVersion::ALL[usize::from(first) % 5];
+        let mut crafter = WalCrafter::new(geometry(version, 1024 << (second % 7)), 3);
+        crafter.timeline = TimelineId(9);
+        crafter.geometry.system_identifier = SystemIdentifier(77);
+        for length in lengths {
+            crafter.record_of(length);
+        }
+        let mut bytes = crafter.bytes.split_off(40);
+        for (at, value) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
         }
         bytes
     })
@@ -91,6 +115,16 @@ proptest! {
     }
 
     #[test]
+    fn wal_of_any_bytes_is_read_or_refused(bytes in vec(any::<u8>(), 0..600)) {
+        fuzz_bodies::wal(&bytes);
+    }
+
+    #[test]
+    fn wal_of_small_numbers_is_read_or_refused(bytes in vec(prop_oneof![0..5_u8, 250..=255_u8, Just(0x20)], 0..200)) {
+        fuzz_bodies::wal(&bytes);
+    }
+
+    #[test]
     fn paths_of_any_bytes_mean_one_thing(bytes in vec(any::<u8>(), 0..40)) {
         fuzz_bodies::relation_path(&bytes);
     }
@@ -107,6 +141,11 @@ proptest! {
     #[test]
     fn pages_of_any_bytes_are_judged(bytes in vec(any::<u8>(), 0..3000)) {
         fuzz_bodies::page(&bytes);
+    }
+
+    #[test]
+    fn damaged_wal_is_read_or_refused(bytes in damaged_wal()) {
+        fuzz_bodies::wal(&bytes);
     }
 
     #[test]

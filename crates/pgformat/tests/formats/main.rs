@@ -11,7 +11,12 @@ mod exclusion;
 mod lsn;
 mod page;
 mod relation_file;
+#[path = "../support/wal_crafter.rs"]
+mod wal_crafter;
+mod wal_decoder;
+mod wal_record;
 mod wal_segment;
+mod wal_summary;
 
 /// Reads a fixture.
 fn fixture(name: &str) -> Vec<u8> {

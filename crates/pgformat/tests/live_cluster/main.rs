@@ -1,6 +1,6 @@
 //! What real servers write, read by us: PostgreSQL's own programs are the judges.
 //!
-//! `CADENA_TEST_PG_BIN` names the servers' folders, with colons between, the oldest first; without it, Debian's are used. A missing
+//! `CADENA_TEST_PG_BIN` names the servers' folders, with colons between, the oldest first; without it, those of scripts/setup-servers or Debian's are used. A missing
 //! server is told, and is a failure with `CADENA_TEST_REQUIRE_SERVERS=1`.
 
 #![cfg(unix)]
@@ -9,6 +9,7 @@
 #[path = "../support/controldata.rs"]
 mod controldata;
 mod server;
+mod wal;
 
 use pgformat::backup_label::{BackupLabel, format_tablespace_map, parse_tablespace_map};
 use pgformat::backup_manifest::{BackupManifest, ManifestWriter};
@@ -25,19 +26,23 @@ use std::path::{Path, PathBuf};
 
 /// Runs `check` with a server of every version at hand.
 fn with_every_server(check: impl Fn(&Server)) {
-    let folders = binary_folders();
-    if folders.is_empty() {
-        assert!(std::env::var_os("CADENA_TEST_REQUIRE_SERVERS").is_none_or(|value| value != "1"), "no server");
-        eprintln!("SKIPPED for want of a PostgreSQL server (set CADENA_TEST_PG_BIN)");
-        return;
-    }
-    for folder in folders {
+    for folder in every_folder() {
         // Incremental backups came together with this program, and need this setting.
         let settings: &[&str] = if folder.join("pg_combinebackup").exists() { &["summarize_wal = on"] } else { &[] };
         let server = Server::start(&folder, settings);
         eprintln!("PostgreSQL {} in {}", server.major, folder.display());
         check(&server);
     }
+}
+
+/// Returns the folders of every version at hand, and says so when there is none.
+fn every_folder() -> Vec<PathBuf> {
+    let folders = binary_folders();
+    if folders.is_empty() {
+        assert!(std::env::var_os("CADENA_TEST_REQUIRE_SERVERS").is_none_or(|value| value != "1"), "no server");
+        eprintln!("SKIPPED for want of a PostgreSQL server (set CADENA_TEST_PG_BIN)");
+    }
+    folders
 }
 
 /// Fills a cluster with relations of every kind, in two tablespaces.

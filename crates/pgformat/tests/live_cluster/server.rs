@@ -8,12 +8,17 @@ use std::process::{Child, Command, Stdio};
 /// The user that servers run as when the tests run as root, which PostgreSQL refuses.
 const SERVER_USER: &str = "postgres";
 
-/// Where servers' binaries are: `CADENA_TEST_PG_BIN` (folders, with colons between, the oldest version first) or
-/// Debian's places. One of them must have the client programs that another lacks.
+/// Where servers' binaries are: `CADENA_TEST_PG_BIN` (folders, with colons between, the oldest version first), or where
+/// scripts/setup-servers puts them, or Debian's places. One of them must have the client programs that another lacks.
 pub fn binary_folders() -> Vec<PathBuf> {
     let folders: Vec<PathBuf> = match std::env::var_os("CADENA_TEST_PG_BIN") {
         Some(list) => std::env::split_paths(&list).collect(),
-        None => (14..=18).map(|major| format!("/usr/lib/postgresql/{major}/bin").into()).collect(),
+        None => (14..=18)
+            .map(|major| {
+                let set_up = PathBuf::from(format!("/var/cache/cadena/servers/{major}/bin"));
+                if set_up.exists() { set_up } else { format!("/usr/lib/postgresql/{major}/bin").into() }
+            })
+            .collect(),
     };
     folders.into_iter().filter(|folder| folder.join("initdb").exists()).collect()
 }
@@ -30,6 +35,11 @@ pub struct Server {
 impl Server {
     /// Makes a cluster with checksums and starts it.
     pub fn start(binaries: &Path, settings: &[&str]) -> Self {
+        Self::start_with(binaries, settings, &[])
+    }
+
+    /// Makes a cluster with further arguments for initdb and starts it.
+    pub fn start_with(binaries: &Path, settings: &[&str], initdb_arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("pgformat-").tempdir().unwrap();
         let mut server = Server {
             major: 0,
@@ -43,7 +53,7 @@ impl Server {
         }
         let data = server.data_directory.to_str().unwrap().to_owned();
         let common = ["-U", "postgres", "-A", "trust", "-N", "-k", "-E", "UTF8", "--locale=C"];
-        run(server.command("initdb").arg("-D").arg(&data).args(common));
+        run(server.command("initdb").arg("-D").arg(&data).args(common).args(initdb_arguments));
         let version = std::fs::read_to_string(server.data_directory.join("PG_VERSION")).unwrap();
         server.major = version.trim().parse().unwrap();
         let mut lines = format!(
@@ -54,15 +64,32 @@ impl Server {
         let mut configuration =
             std::fs::OpenOptions::new().append(true).open(server.data_directory.join("postgresql.conf")).unwrap();
         configuration.write_all(lines.as_bytes()).unwrap();
+        server.start_again();
+        server
+    }
+
+    /// Starts the server, which is not running.
+    pub fn start_again(&mut self) {
         // The server would hold on to the pipes of this test's output: it logs to a file.
-        let log = server.folder.path().join("log");
-        let mut start = server.command("pg_ctl");
-        start.args(["start", "-w", "-D", &data, "-l"]).arg(&log);
+        let log = self.folder.path().join("log");
+        let mut start = self.command("pg_ctl");
+        start.args(["start", "-w", "-D"]).arg(&self.data_directory).arg("-l").arg(&log);
         start.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let status = start.status().unwrap();
         assert!(status.success(), "{}", std::fs::read_to_string(&log).unwrap_or_default());
-        server.started = true;
-        server
+        self.started = true;
+    }
+
+    /// Stops the server: `fast`, with a checkpoint, or `immediate`, as a crash would.
+    pub fn stop(&mut self, mode: &str) {
+        let mut stop = self.command("pg_ctl");
+        run(stop.args(["stop", "-w", "-m", mode, "-D"]).arg(&self.data_directory));
+        self.started = false;
+    }
+
+    /// Where the server's own programs are.
+    pub fn binaries(&self) -> &Path {
+        &self.binaries
     }
 
     /// Prepares one of PostgreSQL's programs: the server's own, or another version's where it has none.

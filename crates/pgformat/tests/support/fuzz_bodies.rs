@@ -12,7 +12,8 @@ use pgformat::relation_file::{
     DEFAULT_TABLESPACE_OID, GLOBAL_TABLESPACE_OID, PgVersionDirectory, RelationFile, carries_page_checksums,
     is_temporary_relation,
 };
-use pgformat::{FormatError, MajorVersion, SystemIdentifier, WalSegment, WalSegmentSize};
+use pgformat::wal::{SegmentSummarizer, SegmentSummary, WalDecoder, WalGeometry, fact_of_head, page_magic};
+use pgformat::{FormatError, Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegment, WalSegmentSize};
 use sha2::{Digest, Sha256};
 
 /// The two version numbers of every server and where the CRC lies.
@@ -130,4 +131,83 @@ pub fn relation_path(bytes: &[u8]) {
             assert_eq!(segment.file_name(size), path);
         }
     }
+}
+
+/// WAL is read or refused, however it is fed; a record with a right checksum is read as what it is.
+pub fn wal(bytes: &[u8]) {
+    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+    let version = MajorVersion::ALL[usize::from(byte(0)) % 5];
+    let geometry = WalGeometry {
+        version,
+        system_identifier: SystemIdentifier(77),
+        segment_size: WalSegmentSize::new(1 << 20).unwrap(),
+        block_size_bytes: 1024 << (byte(1) % 7),
+    };
+    let _ = fact_of_head(bytes, version);
+    for start in [0, 64, 4096, u64::from(byte(2)) << 32 | 48] {
+        wal_outcome(geometry, Lsn(start), [bytes].into_iter());
+    }
+    // A right page with any bytes behind its header: however it is cut, the same comes out.
+    let page = [&wal_page_header(&geometry)[..], bytes].concat();
+    let start = Lsn(3 << 20);
+    let at_once = wal_outcome(geometry, start, [&page[..]].into_iter());
+    assert_eq!(at_once, wal_outcome(geometry, start, page.chunks(1 + usize::from(byte(3)))));
+    wal_summary(geometry, &page);
+    // A right record of any parts comes out whole, and what it says is read or refused.
+    let mut record = ((24 + bytes.len()) as u32).to_le_bytes().to_vec();
+    record.extend([0; 12]);
+    record.extend([byte(4), byte(5) % 22, 0, 0]);
+    record.extend(crc32c::crc32c_append(crc32c::crc32c(bytes), &record).to_le_bytes());
+    record.extend_from_slice(bytes);
+    let page = [&wal_page_header(&geometry)[..], &record].concat();
+    let (whole, position, failed) = wal_outcome(geometry, start, [&page[..]].into_iter());
+    if page.len() <= geometry.block_size_bytes as usize {
+        assert_eq!((whole, position, failed), (1, Lsn(start.0 + page.len() as u64), false));
+    }
+    wal_summary(geometry, &page);
+}
+
+/// Returns how many whole records there were, where the decoder is, and whether it gave up.
+fn wal_outcome<'a>(
+    geometry: WalGeometry,
+    start: Lsn,
+    mut pieces: impl Iterator<Item = &'a [u8]>,
+) -> (usize, Lsn, bool) {
+    let mut decoder = WalDecoder::new(geometry, TimelineId(9), start);
+    let mut whole = 0;
+    let failed = pieces.any(|piece| {
+        let answer = decoder.feed::<FormatError>(piece, &mut |record| {
+            whole += 1;
+            assert!(record.bytes.len() >= 24 && record.end_lsn > record.lsn);
+            if let (Ok(decoded), Ok(Some(_))) = (record.decode(), record.fact()) {
+                assert!(decoded.main_data.len() < record.bytes.len());
+            }
+            Ok(())
+        });
+        answer.is_err()
+    });
+    assert!(decoder.position() >= start && (whole > 0) == decoder.records_end().is_some());
+    (whole, decoder.position(), failed)
+}
+
+/// A segment's bytes are summarized or refused, and the summary fits or does not fit to itself.
+fn wal_summary(geometry: WalGeometry, bytes: &[u8]) {
+    let segment = WalSegment { timeline: TimelineId(9), number: 3 };
+    let mut summarizer = SegmentSummarizer::new(geometry, segment);
+    let _ = summarizer.feed::<FormatError>(bytes, &mut |_, _| Ok(()));
+    let summary = summarizer.summary();
+    let _ = SegmentSummary::fact_across(&summary, &summary, &geometry);
+}
+
+/// The header of segment 3's first page.
+fn wal_page_header(geometry: &WalGeometry) -> Vec<u8> {
+    let mut header = page_magic(geometry.version).to_le_bytes().to_vec();
+    header.extend(2_u16.to_le_bytes());
+    header.extend(9_u32.to_le_bytes());
+    header.extend((3_u64 << 20).to_le_bytes());
+    header.extend([0; 8]);
+    header.extend(geometry.system_identifier.0.to_le_bytes());
+    header.extend((1_u32 << 20).to_le_bytes());
+    header.extend(geometry.block_size_bytes.to_le_bytes());
+    header
 }
