@@ -321,6 +321,9 @@ impl Storage for Meanwhile {
     fn open(&self, key: &str) -> Result<Box<dyn ObjectReader>, StorageError> {
         self.inner.open(key)
     }
+    fn open_append(&self, key: &str) -> Result<Box<dyn vault::storage::AppendObject>, StorageError> {
+        self.inner.open_append(key)
+    }
     fn size_bytes(&self, key: &str) -> Result<Option<u64>, StorageError> {
         self.inner.size_bytes(key)
     }

@@ -26,6 +26,13 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a folder is no object", a_folder_is_no_object),
     ("deleting removes one object, and twice is no error", deleting_twice_is_no_error),
     ("hostile keys are refused by every call", hostile_keys_are_refused),
+    ("an object written in place is made, grows, and keeps what is there", an_appended_object_grows),
+    (
+        "an object written in place is listed, read, copied over and deleted like any other",
+        an_appended_object_is_like_any,
+    ),
+    ("an object written in place has no holes, and reads are exact", an_appended_object_has_no_holes),
+    ("readers see an object written in place while it grows", readers_see_an_object_grow),
     ("a sweep spares objects and running streams", a_sweep_spares_objects_and_running_streams),
     ("a lock is held by one, and says by whom", a_lock_is_held_by_one),
     ("a released lock leaves no holder", a_released_lock_leaves_no_holder),
@@ -263,6 +270,7 @@ fn hostile_keys_are_refused(storage: &Arc<dyn Storage>) {
         refused("put_if_absent", key, storage.put_if_absent(key, b""));
         refused("get", key, storage.get(key));
         refused("open", key, storage.open(key));
+        refused("open_append", key, storage.open_append(key));
         refused("size_bytes", key, storage.size_bytes(key));
         refused("delete", key, storage.delete(key));
         refused("sweep", key, storage.sweep(key));
@@ -273,6 +281,85 @@ fn hostile_keys_are_refused(storage: &Arc<dyn Storage>) {
         refused("list", prefix, storage.list(prefix));
     }
     assert_eq!(keys(storage, ""), Vec::<String>::new());
+}
+
+fn an_appended_object_grows(storage: &Arc<dyn Storage>) {
+    let mut object = storage.open_append("wal/1/a.partial").unwrap();
+    assert_eq!(object.size_bytes(), 0);
+    object.sync().unwrap();
+    assert_eq!(storage.get("wal/1/a.partial").unwrap().unwrap(), b"");
+    object.write_at(0, b"first").unwrap();
+    object.write_at(5, b", second").unwrap();
+    object.write_at(0, b"F").unwrap();
+    object.write_at(13, b"").unwrap();
+    assert_eq!(object.size_bytes(), 13);
+    object.sync().unwrap();
+    drop(object);
+    let mut object = storage.open_append("wal/1/a.partial").unwrap();
+    assert_eq!(object.size_bytes(), 13);
+    object.write_at(7, b"SECOND, third").unwrap();
+    object.sync().unwrap();
+    object.sync().unwrap();
+    assert_eq!(object.size_bytes(), 20);
+    assert_eq!(storage.get("wal/1/a.partial").unwrap().unwrap(), b"First, SECOND, third");
+    // What a stream or a small write made can be gone on with, too.
+    storage.put("b", b"put").unwrap();
+    let mut object = storage.open_append("b").unwrap();
+    object.write_at(3, b", appended").unwrap();
+    assert_eq!(storage.get("b").unwrap().unwrap(), b"put, appended");
+}
+
+fn an_appended_object_is_like_any(storage: &Arc<dyn Storage>) {
+    let mut object = storage.open_append("wal/a").unwrap();
+    object.write_at(0, &[7; 10_000]).unwrap();
+    object.sync().unwrap();
+    drop(object);
+    assert_eq!(keys(storage, "wal/"), ["wal/a"]);
+    assert_eq!(storage.list("wal/").unwrap()[0].size_bytes, 10_000);
+    assert_eq!(storage.size_bytes("wal/a").unwrap(), Some(10_000));
+    let mut tail = [0; 100];
+    storage.open("wal/a").unwrap().read_exact_at(9900, &mut tail).unwrap();
+    assert_eq!(tail, [7; 100]);
+    assert!(matches!(storage.put_if_absent("wal/a", b"x"), Err(StorageError::StorageExists { .. })));
+    assert!(matches!(put_streamed(storage.as_ref(), "wal/a", b"x"), Err(StorageError::StorageExists { .. })));
+    storage.sweep("wal/a").unwrap();
+    assert_eq!(storage.size_bytes("wal/a").unwrap(), Some(10_000));
+    storage.put("wal/a", b"replaced").unwrap();
+    assert_eq!(storage.get("wal/a").unwrap().unwrap(), b"replaced");
+    storage.delete("wal/a").unwrap();
+    assert_eq!(storage.get("wal/a").unwrap(), None);
+    assert_eq!(keys(storage, ""), Vec::<String>::new());
+    // A name that a folder has is no object's, and stays a folder's.
+    storage.put("folder/a", b"x").unwrap();
+    assert!(storage.open_append("folder").is_err());
+    assert_eq!(keys(storage, ""), ["folder/a"]);
+}
+
+fn an_appended_object_has_no_holes(storage: &Arc<dyn Storage>) {
+    let mut object = storage.open_append("a").unwrap();
+    object.write_at(0, b"0123456789").unwrap();
+    for offset in [11, 1 << 20, u64::MAX] {
+        let refusal = object.write_at(offset, b"x").unwrap_err();
+        assert!(matches!(refusal, StorageError::StorageShort { size_bytes: 10, .. }), "{refusal:?}");
+    }
+    assert_eq!(storage.get("a").unwrap().unwrap(), b"0123456789");
+    let mut buffer = [0; 4];
+    object.read_exact_at(6, &mut buffer).unwrap();
+    assert_eq!(&buffer, b"6789");
+    for offset in [7, 10, u64::MAX] {
+        let short = object.read_exact_at(offset, &mut buffer).unwrap_err();
+        assert!(matches!(short, StorageError::StorageShort { size_bytes: 10, .. }), "{short:?}");
+    }
+}
+
+fn readers_see_an_object_grow(storage: &Arc<dyn Storage>) {
+    let mut object = storage.open_append("a").unwrap();
+    for round in 0..5_u8 {
+        object.write_at(u64::from(round) * 1000, &[round; 1000]).unwrap();
+        let seen = storage.get("a").unwrap().unwrap();
+        assert_eq!(seen.len(), 1000 * (usize::from(round) + 1));
+        assert!(seen.chunks(1000).enumerate().all(|(at, piece)| piece == [at as u8; 1000]));
+    }
 }
 
 fn a_sweep_spares_objects_and_running_streams(storage: &Arc<dyn Storage>) {

@@ -1,7 +1,8 @@
 //! A storage that fails on purpose, for tests of what stands on storages.
 
 use super::{
-    HolderText, LockAttempt, LockGuard, LockHolder, ObjectReader, PutStream, Storage, StorageError, StoredObject,
+    AppendObject, HolderText, LockAttempt, LockGuard, LockHolder, ObjectReader, PutStream, Storage, StorageError,
+    StoredObject,
 };
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,7 @@ pub enum FaultMode {
     Fail,
     /// The call fails although it has done its work: an fsync that failed late, an answer that was lost.
     FailAfterwards,
-    /// The disk is full: a streamed write keeps half of its bytes; any other call that writes has done nothing.
+    /// The disk is full: a streamed write or one in place keeps half of its bytes; any other call that writes has done nothing.
     Full,
     /// The disk is full from this call on, for everything that writes; deletions still work.
     StaysFull,
@@ -157,6 +158,11 @@ impl Storage for FaultyStorage {
         self.faults.call("open", key, false, || self.inner.open(key))
     }
 
+    fn open_append(&self, key: &str) -> Result<Box<dyn AppendObject>, StorageError> {
+        let inner = self.faults.call("open_append", key, true, || self.inner.open_append(key))?;
+        Ok(Box::new(FaultyAppend { inner, key: key.to_owned(), faults: Arc::clone(&self.faults) }))
+    }
+
     fn size_bytes(&self, key: &str) -> Result<Option<u64>, StorageError> {
         self.faults.call("size_bytes", key, false, || self.inner.size_bytes(key))
     }
@@ -220,6 +226,40 @@ impl PutStream for FaultyStream {
     fn commit(self: Box<Self>) -> Result<(), StorageError> {
         let FaultyStream { inner, key, faults } = *self;
         faults.call("commit", &key, true, || inner.commit())
+    }
+}
+
+struct FaultyAppend {
+    inner: Box<dyn AppendObject>,
+    key: String,
+    faults: Arc<Faults>,
+}
+
+impl AppendObject for FaultyAppend {
+    fn size_bytes(&self) -> u64 {
+        self.inner.size_bytes()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
+        self.faults.call("read_at", &self.key, false, || self.inner.read_exact_at(offset, buffer))
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        match self.faults.verdict("write_at", &self.key, true) {
+            Verdict::Pass => self.inner.write_at(offset, bytes),
+            Verdict::FailBefore => Err(injected("write_at", &self.key)),
+            Verdict::FailAfter => {
+                self.inner.write_at(offset, bytes).and_then(|()| Err(injected("write_at", &self.key)))
+            }
+            Verdict::FullBefore => {
+                self.inner.write_at(offset, &bytes[..bytes.len() / 2])?;
+                Err(full(&self.key))
+            }
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        self.faults.call("sync", &self.key, true, || self.inner.sync())
     }
 }
 

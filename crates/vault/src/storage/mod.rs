@@ -56,6 +56,11 @@ pub trait Storage: Send + Sync {
     /// `StorageMissing` when there is none.
     fn open(&self, key: &str) -> Result<Box<dyn ObjectReader>, StorageError>;
 
+    /// Opens an object for writing in place, and makes an empty one if there is none: for one writer at a time, whom a lock
+    /// of the caller's keeps alone. Unlike all others, such an object is seen while it grows, and what a crash leaves of it
+    /// may be anything after its last [`AppendObject::sync`]; it is listed, read and deleted like any other.
+    fn open_append(&self, key: &str) -> Result<Box<dyn AppendObject>, StorageError>;
+
     /// Returns the object's size in bytes, or `None`.
     fn size_bytes(&self, key: &str) -> Result<Option<u64>, StorageError>;
 
@@ -65,7 +70,8 @@ pub trait Storage: Send + Sync {
     /// Removes an object; one that is not there is no error.
     fn delete(&self, key: &str) -> Result<(), StorageError>;
 
-    /// Removes what broken-off streamed writes under `key` left behind, and nothing else.
+    /// Removes what broken-off streamed writes under `key` left behind, and nothing else. When it returns, what is visible under
+    /// `key` is durable, even if the call that made it so is still under way elsewhere, or died.
     fn sweep(&self, key: &str) -> Result<(), StorageError>;
 
     /// Takes an exclusive lock, or says who holds it. The lock ends with the guard or with the process, whatever kills it.
@@ -105,6 +111,28 @@ pub trait ObjectReader: Send + Sync {
     /// # Errors
     /// `StorageShort` when the object ends before the buffer is full.
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError>;
+}
+
+/// An object that is written in place. Dropping it keeps what was written, durable or not.
+pub trait AppendObject: Send {
+    /// Returns the object's size in bytes: as it was opened, and as far as it was written since.
+    fn size_bytes(&self) -> u64;
+    /// Fills `buffer` from `offset`.
+    ///
+    /// # Errors
+    /// `StorageShort` when the object ends before the buffer is full.
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError>;
+    /// Writes all of `bytes` at `offset`, over what is there. After an error, any part of them may be written.
+    ///
+    /// # Errors
+    /// `StorageShort` when `offset` lies after the object's end: there are no holes. `StorageFull` and others with the cause.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
+    /// Makes what was written durable, and the object's name.
+    ///
+    /// # Errors
+    /// Those of the system. What was written since the last sync is then lost, as far as anybody knows, even if a later sync
+    /// succeeds: it has to be written again.
+    fn sync(&mut self) -> Result<(), StorageError>;
 }
 
 /// The outcome of [`Storage::try_lock`].

@@ -1,8 +1,18 @@
-use super::{ArchivedSegment, PartialSegment, SealedInfo, SegmentSealer, WalArchiveError, WalContents, WalGap};
+use super::compressor::EncoderPool;
+use super::layout::{self, DESCRIPTION_KEY};
+use super::trailer::TrailerFault;
+use super::{WalArchiveError, WalGap};
 use crate::repository::Repository;
-use pgformat::wal::{SegmentSummary, WalGeometry};
-use pgformat::{Lsn, SystemIdentifier, TimelineId, WalSegment};
+use crate::storage::{Storage, StorageError};
+use pgformat::wal::WalGeometry;
+use pgformat::{SystemIdentifier, WalSegment};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The version of `wal/wal.json` that this program writes, and the newest that it reads.
+const FORMAT_VERSION: u32 = 1;
+/// What an archive that was opened for reading calls itself, should it write after all.
+const THIS_PROGRAM: &str = concat!("cadena ", env!("CARGO_PKG_VERSION"));
 
 /// The content of `wal/wal.json`: what all segments have in common. Written by the first writer, and only once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,17 +37,29 @@ pub enum SealOutcome {
 /// The WAL of one repository.
 #[derive(Clone)]
 pub struct WalArchive {
-    _repository: Repository,
+    repository: Repository,
     geometry: WalGeometry,
+    pub(super) tool_version: Arc<str>,
+    pub(super) encoders: EncoderPool,
 }
 
 impl WalArchive {
     /// Opens the archive for reading; `None` when no WAL was ever archived.
     ///
     /// # Errors
-    /// `WalNewer`, `WalUnreadable` for a description that can't be used; storage errors.
-    pub fn open(_repository: &Repository) -> Result<Option<Self>, WalArchiveError> {
-        todo!()
+    /// `WalNewer`, `WalUnreadable` for a description that can't be used; `WalForeign` when it is of another cluster than the
+    /// repository; storage errors.
+    pub fn open(repository: &Repository) -> Result<Option<Self>, WalArchiveError> {
+        let Some(description) = read_description(repository.storage().as_ref())? else { return Ok(None) };
+        let geometry = description.geometry;
+        check_cluster(repository, geometry.system_identifier)?;
+        let tool_version = THIS_PROGRAM.into();
+        Ok(Some(WalArchive {
+            repository: repository.clone(),
+            geometry,
+            tool_version,
+            encoders: EncoderPool::default(),
+        }))
     }
 
     /// Opens the archive for writing, and makes `wal/wal.json` when there is none.
@@ -46,11 +68,22 @@ impl WalArchive {
     /// `WalForeign` when the repository belongs to another cluster; `WalGeometry` when segments of another size, page size or
     /// version lie here; those of [`WalArchive::open`].
     pub fn open_for(
-        _repository: &Repository,
-        _geometry: WalGeometry,
-        _tool_version: &str,
+        repository: &Repository,
+        geometry: WalGeometry,
+        tool_version: &str,
     ) -> Result<Self, WalArchiveError> {
-        todo!()
+        check_cluster(repository, geometry.system_identifier)?;
+        let storage = repository.storage().as_ref();
+        if storage.size_bytes(DESCRIPTION_KEY)?.is_none() {
+            let created_by = tool_version.to_owned();
+            write_description(storage, &WalDescription { format_version: FORMAT_VERSION, geometry, created_by })?;
+        }
+        let Some(description) = read_description(storage)? else {
+            return Err(unreadable(storage, DESCRIPTION_KEY, "it vanished".to_owned()));
+        };
+        check_geometry(&description.geometry, &geometry)?;
+        let tool_version = tool_version.into();
+        Ok(WalArchive { repository: repository.clone(), geometry, tool_version, encoders: EncoderPool::default() })
     }
 
     /// Returns what all segments have in common.
@@ -58,94 +91,131 @@ impl WalArchive {
         &self.geometry
     }
 
-    /// Lists everything: segments by timeline and number, histories, known gaps. Opens no segment.
-    pub fn contents(&self) -> Result<WalContents, WalArchiveError> {
-        todo!()
-    }
-
-    /// Returns how `segment` lies here, or `None`. Sealed wins over partial.
-    pub fn find(&self, _segment: WalSegment) -> Result<Option<ArchivedSegment>, WalArchiveError> {
-        todo!()
-    }
-
-    /// Begins to archive a whole segment: takes its bytes in order, in pieces of any size, compresses them on `jobs` threads with
-    /// bounded memory, and checks that they are WAL of this segment. [`SegmentSealer::finish`] makes it durable.
-    pub fn seal(&self, _segment: WalSegment, _level: i32, _jobs: usize) -> Result<SegmentSealer, WalArchiveError> {
-        todo!()
-    }
-
-    /// Opens (or makes) the partial file of a segment for appending. Only the holder of the receiver's lock may.
-    pub fn open_partial(&self, _segment: WalSegment) -> Result<PartialSegment, WalArchiveError> {
-        todo!()
-    }
-
-    /// Removes the partial file of a segment that is sealed. One that is not there is no error.
-    pub fn remove_partial(&self, _segment: WalSegment) -> Result<(), WalArchiveError> {
-        todo!()
-    }
-
-    /// Keeps the beginning of a segment that an archiver brings at the end of a timeline (`SEGMENT.partial`), unless as much or
-    /// more of it is here. Only the bytes up to `end` count; what lies after it in the file is not WAL of this timeline.
-    ///
-    /// # Errors
-    /// `WalConflict` when the bytes that both have differ.
-    pub fn put_partial(&self, _segment: WalSegment, _bytes: &[u8]) -> Result<SealOutcome, WalArchiveError> {
-        todo!()
-    }
-
-    /// Reads the trailer of a sealed segment: nothing of its content.
-    ///
-    /// # Errors
-    /// `WalMissing`, `WalDamaged`, `WalNewer`.
-    pub fn info(&self, _segment: WalSegment) -> Result<SealedInfo, WalArchiveError> {
-        todo!()
-    }
-
-    /// Returns what a segment says, sealed (from its trailer) or partial (by reading it).
-    ///
-    /// # Errors
-    /// `WalMissing`, `WalDamaged`.
-    pub fn summary(&self, _segment: WalSegment) -> Result<SegmentSummary, WalArchiveError> {
-        todo!()
-    }
-
-    /// Reads a sealed segment whole and checks it against its trailer. Fills `into` (cleared first) with exactly one segment.
-    ///
-    /// # Errors
-    /// `WalMissing`, `WalDamaged`.
-    pub fn read_sealed(&self, _segment: WalSegment, _into: &mut Vec<u8>) -> Result<SealedInfo, WalArchiveError> {
-        todo!()
-    }
-
-    /// Reads the valid part of a partial segment, up to the end of its last whole record, or all of it when that record crosses
-    /// into the next segment; the rest of `into` (cleared first, one segment long) is zero. Returns the end of the valid part.
-    ///
-    /// # Errors
-    /// `WalMissing`.
-    pub fn read_partial(&self, _segment: WalSegment, _into: &mut Vec<u8>) -> Result<Lsn, WalArchiveError> {
-        todo!()
-    }
-
-    /// Keeps a timeline's history file (`wal/TIMELINE/TIMELINE.history`).
-    ///
-    /// # Errors
-    /// `WalHistoryConflict` when another content is here; `FormatText` when it is no history.
-    pub fn put_history(&self, _timeline: TimelineId, _text: &[u8]) -> Result<SealOutcome, WalArchiveError> {
-        todo!()
-    }
-
-    /// Reads a timeline's history file.
-    pub fn history(&self, _timeline: TimelineId) -> Result<Option<Vec<u8>>, WalArchiveError> {
-        todo!()
-    }
-
-    /// Notes a gap and its cause, once.
-    pub fn put_gap(&self, _gap: &WalGap) -> Result<(), WalArchiveError> {
-        todo!()
-    }
-
     /// Returns the cluster.
     pub fn system_identifier(&self) -> SystemIdentifier {
         self.geometry.system_identifier
     }
+
+    /// Notes a gap and its cause, once: a note of a gap with the same beginning stays as it is.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn put_gap(&self, gap: &WalGap) -> Result<(), WalArchiveError> {
+        let key = layout::gap_key(gap.timeline, gap.from_lsn);
+        put_json(self.storage(), &key, gap)
+    }
+
+    pub(super) fn storage(&self) -> &dyn Storage {
+        self.repository.storage().as_ref()
+    }
+
+    pub(super) fn name(&self, segment: WalSegment) -> String {
+        segment.file_name(self.geometry.segment_size)
+    }
+
+    pub(super) fn sealed_key(&self, segment: WalSegment) -> String {
+        layout::sealed_key(segment, self.geometry.segment_size)
+    }
+
+    pub(super) fn partial_key(&self, segment: WalSegment) -> String {
+        layout::partial_key(segment, self.geometry.segment_size)
+    }
+
+    pub(super) fn missing(&self, segment: WalSegment) -> WalArchiveError {
+        WalArchiveError::WalMissing { segment: self.name(segment), storage: self.storage().describe() }
+    }
+
+    pub(super) fn damaged(&self, segment: WalSegment, detail: impl Into<String>) -> WalArchiveError {
+        let (segment, storage) = (self.name(segment), self.storage().describe());
+        WalArchiveError::WalDamaged { segment, storage, detail: detail.into() }
+    }
+
+    pub(super) fn conflict(&self, segment: WalSegment, detail: impl Into<String>) -> WalArchiveError {
+        let (segment, storage) = (self.name(segment), self.storage().describe());
+        WalArchiveError::WalConflict { segment, storage, detail: detail.into() }
+    }
+
+    pub(super) fn unreadable(&self, key: &str, detail: String) -> WalArchiveError {
+        unreadable(self.storage(), key, detail)
+    }
+
+    pub(super) fn trailer_fault(&self, segment: WalSegment, fault: TrailerFault) -> WalArchiveError {
+        match fault {
+            TrailerFault::Damaged(detail) => self.damaged(segment, detail),
+            TrailerFault::Newer(found) => {
+                newer(&self.sealed_key(segment), found, super::trailer::SEALED_VERSION.into())
+            }
+            TrailerFault::Storage(error) => error.into(),
+        }
+    }
+}
+
+fn read_description(storage: &dyn Storage) -> Result<Option<WalDescription>, WalArchiveError> {
+    let Some(content) = storage.get(DESCRIPTION_KEY)? else { return Ok(None) };
+    let broken = |detail: String| unreadable(storage, DESCRIPTION_KEY, detail);
+    // The version first: a newer description may be of any shape.
+    let value: serde_json::Value = serde_json::from_slice(&content).map_err(|error| broken(error.to_string()))?;
+    match value["format_version"].as_u64() {
+        Some(version) if version > u64::from(FORMAT_VERSION) => {
+            return Err(newer(DESCRIPTION_KEY, u32::try_from(version).unwrap_or(u32::MAX), FORMAT_VERSION));
+        }
+        None | Some(0) => return Err(broken("it has no format_version".to_owned())),
+        Some(_) => {}
+    }
+    let description: WalDescription = serde_json::from_slice(&content).map_err(|error| broken(error.to_string()))?;
+    let block_size = description.geometry.block_size_bytes;
+    if !block_size.is_power_of_two() || !(1 << 10..=1 << 16).contains(&block_size) {
+        return Err(broken(format!("no WAL page has {block_size} bytes")));
+    }
+    Ok(Some(description))
+}
+
+/// Another writer may be as early: what it wrote counts, and is checked afterwards.
+fn write_description(storage: &dyn Storage, description: &WalDescription) -> Result<(), WalArchiveError> {
+    storage.sweep(DESCRIPTION_KEY)?;
+    put_json(storage, DESCRIPTION_KEY, description)
+}
+
+/// Writes a small object unless there is one.
+fn put_json(storage: &dyn Storage, key: &str, value: &impl Serialize) -> Result<(), WalArchiveError> {
+    let mut content = serde_json::to_vec_pretty(value).map_err(|error| unreadable(storage, key, error.to_string()))?;
+    content.push(b'\n');
+    match storage.put_if_absent(key, &content) {
+        // Who made it may not have come to make its name durable.
+        Err(StorageError::StorageExists { .. }) => Ok(storage.sweep(key)?),
+        done => Ok(done?),
+    }
+}
+
+fn check_cluster(repository: &Repository, found: SystemIdentifier) -> Result<(), WalArchiveError> {
+    let expected = repository.description().system_identifier;
+    if found != expected {
+        return Err(WalArchiveError::WalForeign { expected: expected.to_string(), found: found.to_string() });
+    }
+    Ok(())
+}
+
+fn check_geometry(expected: &WalGeometry, found: &WalGeometry) -> Result<(), WalArchiveError> {
+    let sizes = |geometry: &WalGeometry| {
+        [
+            ("wal_segment_size", geometry.segment_size.bytes()),
+            ("wal_block_size", geometry.block_size_bytes.into()),
+            ("PostgreSQL", geometry.version.number().into()),
+        ]
+    };
+    for ((what, expected), (_, found)) in sizes(expected).into_iter().zip(sizes(found)) {
+        if expected != found {
+            let (expected, found) = (expected.to_string(), found.to_string());
+            return Err(WalArchiveError::WalGeometry { what, expected, found });
+        }
+    }
+    Ok(())
+}
+
+fn newer(object: &str, found: u32, supported: u32) -> WalArchiveError {
+    WalArchiveError::WalNewer { object: object.to_owned(), found, supported }
+}
+
+fn unreadable(storage: &dyn Storage, key: &str, detail: String) -> WalArchiveError {
+    WalArchiveError::WalUnreadable { object: key.to_owned(), storage: storage.describe(), detail }
 }

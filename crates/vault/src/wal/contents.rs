@@ -1,4 +1,7 @@
-use pgformat::timeline_history::HistoryEntry;
+use super::layout::{self, WAL_PREFIX, WalKey};
+use super::{WalArchive, WalArchiveError};
+use crate::storage::StoredObject;
+use pgformat::timeline_history::{HistoryEntry, parse_history};
 use pgformat::{Lsn, TimelineId, WalSegment};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,4 +61,81 @@ pub struct WalGap {
     pub noticed_at: jiff::Timestamp,
     /// `{"key": …, arguments}`.
     pub cause: serde_json::Value,
+}
+
+impl WalArchive {
+    /// Lists everything: segments by timeline and number, histories, known gaps. Opens no segment.
+    ///
+    /// # Errors
+    /// `WalUnreadable` when a history file or a gap's note can't be read; storage errors.
+    pub fn contents(&self) -> Result<WalContents, WalArchiveError> {
+        let mut contents = WalContents::default();
+        let size = self.geometry().segment_size;
+        for object in self.storage().list(WAL_PREFIX)? {
+            match layout::parse(&object.key, size) {
+                WalKey::Description | WalKey::Reserved => {}
+                WalKey::Sealed(segment) => contents.enter(archived(segment, SegmentForm::Sealed, object)),
+                WalKey::Partial(segment) => contents.enter(archived(segment, SegmentForm::Partial, object)),
+                WalKey::History(timeline) => {
+                    // One that has gone since the listing is none.
+                    if let Some(history) = self.parsed_history(timeline, &object.key)? {
+                        contents.timelines.entry(timeline).or_default().history = Some(history);
+                    }
+                }
+                WalKey::Gap(timeline, from_lsn) => contents.gaps.extend(self.gap(timeline, from_lsn, &object.key)?),
+                WalKey::Foreign => contents.foreign.push(object.key),
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Returns how `segment` lies here, or `None`. Sealed wins over partial.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn find(&self, segment: WalSegment) -> Result<Option<ArchivedSegment>, WalArchiveError> {
+        // Listing a folder takes longer than asking for two names, which are often not there.
+        let (sealed, partial) = (self.sealed_key(segment), self.partial_key(segment));
+        if self.storage().size_bytes(&sealed)?.is_none() && self.storage().size_bytes(&partial)?.is_none() {
+            return Ok(None);
+        }
+        let mut contents = WalContents::default();
+        for object in self.storage().list(&layout::segment_prefix(segment, self.geometry().segment_size))? {
+            if object.key == sealed {
+                contents.enter(archived(segment, SegmentForm::Sealed, object));
+            } else if object.key == partial {
+                contents.enter(archived(segment, SegmentForm::Partial, object));
+            }
+        }
+        Ok(contents.timelines.remove(&segment.timeline).and_then(|mut one| one.segments.remove(&segment.number)))
+    }
+
+    fn parsed_history(&self, timeline: TimelineId, key: &str) -> Result<Option<Vec<HistoryEntry>>, WalArchiveError> {
+        let Some(text) = self.history(timeline)? else { return Ok(None) };
+        let text = String::from_utf8(text).map_err(|error| self.unreadable(key, error.to_string()))?;
+        parse_history(&text).map(Some).map_err(|error| self.unreadable(key, error.to_string()))
+    }
+
+    fn gap(&self, timeline: TimelineId, from_lsn: Lsn, key: &str) -> Result<Option<WalGap>, WalArchiveError> {
+        let Some(content) = self.storage().get(key)? else { return Ok(None) };
+        let gap: WalGap = serde_json::from_slice(&content).map_err(|error| self.unreadable(key, error.to_string()))?;
+        if (gap.timeline, gap.from_lsn) != (timeline, from_lsn) {
+            return Err(self.unreadable(key, "it tells of another gap than its name".to_owned()));
+        }
+        Ok(Some(gap))
+    }
+}
+
+impl WalContents {
+    fn enter(&mut self, found: ArchivedSegment) {
+        let segments = &mut self.timelines.entry(found.segment.timeline).or_default().segments;
+        let known = segments.entry(found.segment.number).or_insert_with(|| found.clone());
+        if found.form == SegmentForm::Sealed {
+            *known = found;
+        }
+    }
+}
+
+fn archived(segment: WalSegment, form: SegmentForm, object: StoredObject) -> ArchivedSegment {
+    ArchivedSegment { segment, form, size_bytes: object.size_bytes, modified_seconds: object.modified_seconds }
 }

@@ -6,10 +6,16 @@
 //! twice.
 
 mod archive;
+mod compressor;
 mod contents;
 mod error;
+mod layout;
 mod partial;
+mod read;
+mod scan;
 mod sealed;
+mod trailer;
+mod write;
 
 pub use archive::{SealOutcome, WalArchive, WalDescription};
 pub use contents::{ArchivedSegment, SegmentForm, TimelineContents, WalContents, WalGap};

@@ -1,7 +1,13 @@
-use super::{SealOutcome, WalArchiveError};
-use pgformat::WalSegment;
-use pgformat::wal::SegmentSummary;
+use super::compressor::Compressor;
+use super::trailer::{self, FRAME_PLAIN_BYTES, RESTORE_POINT_LIMIT, SealedFrame, TrailerFault};
+use super::{SealOutcome, WalArchive, WalArchiveError, scan};
+use crate::storage::{PutStream, StorageError};
+use pgformat::wal::{SegmentSummarizer, SegmentSummary};
+use pgformat::{FormatError, WalSegment};
 use serde::{Deserialize, Serialize};
+
+/// The first bytes of a segment that are kept, to tell another cluster's from damage: its first page's header.
+const FIRST_BYTES: usize = 40;
 
 /// The trailer of a sealed segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,31 +18,217 @@ pub struct SealedInfo {
     pub segment_bytes: u64,
     /// CRC-32C of the segment's bytes.
     pub crc32c: u32,
-    /// What it says.
+    /// What it says. Of very many restore points (over 4,096) only the first; [`WalArchive::summary`] always has all.
     pub summary: SegmentSummary,
+    /// How many restore points it has.
+    pub restore_points_total: u64,
     /// What made it, such as `cadena 0.1.0`.
     pub tool_version: String,
 }
 
+impl SealedInfo {
+    /// Tells whether `summary` is all that the segment says.
+    pub(super) fn summary_is_whole(&self) -> bool {
+        self.restore_points_total == self.summary.restore_points.len() as u64
+    }
+}
+
 /// Takes a segment's bytes, in order.
 pub struct SegmentSealer {
-    _segment: WalSegment,
+    archive: WalArchive,
+    segment: WalSegment,
+    summarizer: SegmentSummarizer,
+    first_bytes: Vec<u8>,
+    taken_bytes: u64,
+    crc32c: u32,
+    /// `None` when the segment is here already: then it is only checked and compared.
+    output: Option<Output>,
+    given_up: bool,
+}
+
+/// What is being written.
+struct Output {
+    key: String,
+    stream: Box<dyn PutStream>,
+    compressor: Compressor,
+    /// The frame that is being filled.
+    plain: Vec<u8>,
+    frames: Vec<SealedFrame>,
 }
 
 impl SegmentSealer {
+    pub(super) fn new(
+        archive: &WalArchive,
+        segment: WalSegment,
+        level: i32,
+        jobs: usize,
+    ) -> Result<Self, WalArchiveError> {
+        let key = archive.sealed_key(segment);
+        let output = match archive.storage().size_bytes(&key)? {
+            Some(_) => None,
+            None => {
+                let compressor = Compressor::new(&archive.encoders, level, jobs)?;
+                let stream = archive.storage().put_stream(&key)?;
+                Some(Output { key, stream, compressor, plain: Vec::new(), frames: Vec::new() })
+            }
+        };
+        Ok(SegmentSealer {
+            summarizer: SegmentSummarizer::new(*archive.geometry(), segment),
+            archive: archive.clone(),
+            segment,
+            first_bytes: Vec::with_capacity(FIRST_BYTES),
+            taken_bytes: 0,
+            crc32c: 0,
+            output,
+            given_up: false,
+        })
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// `WalInvalid` when they are no WAL of this segment; storage errors. Nothing is visible then.
-    pub fn write(&mut self, _bytes: &[u8]) -> Result<(), WalArchiveError> {
-        todo!()
+    /// `WalForeign` when they are another cluster's; `WalInvalid` when they are no WAL of this segment; storage errors.
+    /// Nothing is visible then, and nothing more is taken.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), WalArchiveError> {
+        self.take(bytes).inspect_err(|_| {
+            self.given_up = true;
+            // The stream goes, and with it what it wrote.
+            self.output = None;
+        })
     }
 
     /// Checks that the segment is whole, and makes it durable and visible. One that is there already is compared.
     ///
     /// # Errors
-    /// `WalInvalid` when bytes are missing or too many; `WalConflict`; storage errors.
-    pub fn finish(self) -> Result<(SealOutcome, SegmentSummary), WalArchiveError> {
-        todo!()
+    /// `WalInvalid` when bytes are missing or too many; `WalConflict`; `WalDamaged` when the one that is there is; storage errors.
+    pub fn finish(mut self) -> Result<(SealOutcome, SegmentSummary), WalArchiveError> {
+        if self.given_up {
+            return Err(self.invalid("it was given up after an error"));
+        }
+        let segment_bytes = self.archive.geometry().segment_size.bytes();
+        if self.taken_bytes != segment_bytes {
+            return Err(self.invalid(format!("{} bytes of {segment_bytes}", self.taken_bytes)));
+        }
+        let summary = self.summarizer.summary();
+        if let Some(output) = self.output.take() {
+            let info = self.info(&summary);
+            match output.commit(&self.archive, &info) {
+                Err(WalArchiveError::Storage(StorageError::StorageExists { .. })) => {}
+                committed => return committed.map(|()| (SealOutcome::Archived, summary)),
+            }
+        }
+        self.compare()?;
+        Ok((SealOutcome::AlreadyThere, summary))
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), WalArchiveError> {
+        if self.given_up {
+            return Err(self.invalid("it was given up after an error"));
+        }
+        let segment_bytes = self.archive.geometry().segment_size.bytes();
+        if self.taken_bytes + bytes.len() as u64 > segment_bytes {
+            return Err(self.invalid(format!("more than {segment_bytes} bytes")));
+        }
+        let wanted = FIRST_BYTES - self.first_bytes.len();
+        self.first_bytes.extend_from_slice(&bytes[..bytes.len().min(wanted)]);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = FRAME_PLAIN_BYTES - self.taken_bytes as usize % FRAME_PLAIN_BYTES;
+            let (piece, after) = rest.split_at(rest.len().min(room));
+            // Other threads compress it while this one checks it.
+            if let Some(output) = &mut self.output {
+                output.take(&self.archive, piece)?;
+            }
+            self.check(piece)?;
+            self.taken_bytes += piece.len() as u64;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, piece: &[u8]) -> Result<(), WalArchiveError> {
+        self.crc32c = crc32c::crc32c_append(self.crc32c, piece);
+        self.summarizer
+            .feed::<FormatError>(piece, &mut |_, _| Ok(()))
+            .map_err(|error| self.archive.refusal(self.segment, &self.first_bytes, &error))
+    }
+
+    fn info(&self, summary: &SegmentSummary) -> SealedInfo {
+        let mut summary = summary.clone();
+        let restore_points_total = summary.restore_points.len() as u64;
+        summary.restore_points.truncate(RESTORE_POINT_LIMIT);
+        SealedInfo {
+            segment: self.archive.name(self.segment),
+            segment_bytes: self.taken_bytes,
+            crc32c: self.crc32c,
+            summary,
+            restore_points_total,
+            tool_version: self.archive.tool_version.to_string(),
+        }
+    }
+
+    /// Compares with the segment that is there.
+    fn compare(&self) -> Result<(), WalArchiveError> {
+        let there = self.archive.info(self.segment)?;
+        if there.crc32c != self.crc32c {
+            let detail = format!("CRC-32C {:08x} there, {:08x} here", there.crc32c, self.crc32c);
+            return Err(self.archive.conflict(self.segment, detail));
+        }
+        // Whoever made it may not have come to make its name durable, and whoever asks may drop its own copy now.
+        Ok(self.archive.storage().sweep(&self.archive.sealed_key(self.segment))?)
+    }
+
+    fn invalid(&self, detail: impl Into<String>) -> WalArchiveError {
+        WalArchiveError::WalInvalid { segment: self.archive.name(self.segment), detail: detail.into() }
+    }
+}
+
+impl Output {
+    fn take(&mut self, archive: &WalArchive, piece: &[u8]) -> Result<(), WalArchiveError> {
+        if self.plain.capacity() == 0 {
+            self.plain = self.compressor.buffer();
+            self.plain.reserve_exact(FRAME_PLAIN_BYTES);
+        }
+        self.plain.extend_from_slice(piece);
+        if self.plain.len() < FRAME_PLAIN_BYTES {
+            return Ok(());
+        }
+        let plain = std::mem::take(&mut self.plain);
+        let Output { key, stream, compressor, frames, .. } = self;
+        compressor.push(plain, &mut |compressed, frame| {
+            frames.push(frame);
+            write(archive, key, stream.as_mut(), compressed)
+        })
+    }
+
+    fn commit(self, archive: &WalArchive, info: &SealedInfo) -> Result<(), WalArchiveError> {
+        let Output { key, mut stream, compressor, mut frames, .. } = self;
+        compressor.finish(&mut |compressed, frame| {
+            frames.push(frame);
+            write(archive, &key, stream.as_mut(), compressed)
+        })?;
+        let trailer = trailer::encode(info, &frames).map_err(|fault| {
+            // Nothing that a summary may hold leads here: see the limits there.
+            let detail = if let TrailerFault::Damaged(detail) = fault { detail } else { String::new() };
+            WalArchiveError::WalInvalid { segment: info.segment.clone(), detail }
+        })?;
+        write(archive, &key, stream.as_mut(), &trailer)?;
+        Ok(stream.commit()?)
+    }
+}
+
+fn write(archive: &WalArchive, key: &str, stream: &mut dyn PutStream, bytes: &[u8]) -> Result<(), StorageError> {
+    stream.write_all(bytes).map_err(|error| StorageError::from_io(&archive.storage().describe(), key, "write", &error))
+}
+
+/// Makes the error for bytes that are no WAL of a segment.
+impl WalArchive {
+    pub(super) fn refusal(&self, segment: WalSegment, first_bytes: &[u8], error: &FormatError) -> WalArchiveError {
+        match scan::foreign_identifier(first_bytes, self.geometry()) {
+            Some(found) => {
+                WalArchiveError::WalForeign { expected: self.system_identifier().to_string(), found: found.to_string() }
+            }
+            None => WalArchiveError::WalInvalid { segment: self.name(segment), detail: error.to_string() },
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! (`StorageLink`), so that nothing outside the root is ever changed; reads and listings follow them, so that archives which
 //! an administrator moved to another disk and linked still restore.
 
+mod append;
 #[cfg(any(not(unix), feature = "test-portable-folder"))]
 mod folder_portable;
 #[cfg(all(unix, not(feature = "test-portable-folder")))]
@@ -19,7 +20,9 @@ use folder_portable::Folder;
 use folder_unix::Folder;
 
 use super::key::{key_parts, prefix_parts};
-use super::{HolderText, LockAttempt, LockHolder, ObjectReader, PutStream, Storage, StorageError, StoredObject};
+use super::{
+    AppendObject, HolderText, LockAttempt, LockHolder, ObjectReader, PutStream, Storage, StorageError, StoredObject,
+};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -148,6 +151,12 @@ impl Storage for LocalFolder {
         }
     }
 
+    fn open_append(&self, key: &str) -> Result<Box<dyn AppendObject>, StorageError> {
+        let (name, parents) = split(key)?;
+        let open = || append::LocalAppend::open(self.describe(), key, self.folder_to_fill(&parents)?, name);
+        Ok(Box::new(open().map_err(self.failed(key, "open"))?))
+    }
+
     fn size_bytes(&self, key: &str) -> Result<Option<u64>, StorageError> {
         let (name, parents) = split(key)?;
         let stat = || -> io::Result<Option<u64>> {
@@ -224,25 +233,30 @@ impl ObjectReader for LocalReader {
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let position = offset.saturating_add(filled as u64);
-            match read_at(&self.file, position, &mut buffer[filled..]) {
-                Ok(0) => {
-                    return Err(StorageError::StorageShort {
-                        storage: self.storage.clone(),
-                        object: self.key.clone(),
-                        size_bytes: self.file.metadata().map_or(self.size_bytes, |found| found.len()),
-                        wanted_bytes: offset.saturating_add(buffer.len() as u64),
-                    });
-                }
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(StorageError::from_io(&self.storage, &self.key, "read", &error)),
-            }
-        }
-        Ok(())
+        read_exact_at(&self.file, offset, buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => StorageError::StorageShort {
+                storage: self.storage.clone(),
+                object: self.key.clone(),
+                size_bytes: self.file.metadata().map_or(self.size_bytes, |found| found.len()),
+                wanted_bytes: offset.saturating_add(buffer.len() as u64),
+            },
+            _ => StorageError::from_io(&self.storage, &self.key, "read", &error),
+        })
     }
+}
+
+/// Fills `buffer` from `offset`; `UnexpectedEof` when the file ends before it is full.
+fn read_exact_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match read_at(file, offset.saturating_add(filled as u64), &mut buffer[filled..]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
