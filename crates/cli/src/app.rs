@@ -40,6 +40,23 @@ impl Session {
 /// Runs the program.
 pub fn main() -> ExitStatus {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if !is_wal_fetch(&arguments) {
+        return run_arguments(&arguments);
+    }
+    // A server in recovery takes every code up to 125 for "the WAL ends here", that of a panic too.
+    match std::panic::catch_unwind(|| run_arguments(&arguments)) {
+        Ok(status @ (ExitStatus::Success | ExitStatus::Interrupted)) => status,
+        Ok(ExitStatus::NotFound) => ExitStatus::Failed,
+        _ => ExitStatus::StopRecovery,
+    }
+}
+
+/// Tells whether a restored server calls, however wrong the rest of the command line is.
+fn is_wal_fetch(arguments: &[OsString]) -> bool {
+    arguments.iter().skip(1).any(|argument| argument == "wal-fetch")
+}
+
+fn run_arguments(arguments: &[OsString]) -> ExitStatus {
     let prescan = Prescan::of(arguments.get(1..).unwrap_or_default());
     let environment = Environment::of_process();
     let file = read_config(prescan.config.as_deref(), &environment);
@@ -49,7 +66,7 @@ pub fn main() -> ExitStatus {
         Err(error) => (Language::English, Some(error)),
     };
     let locale = Locale::new(language);
-    let cli = match parse(&arguments, &locale) {
+    let cli = match parse(arguments, &locale) {
         Ok(cli) => cli,
         Err(Parsed::Text(text, status)) => return answer(&text, status, &locale),
         Err(Parsed::Wrong(failure)) => {

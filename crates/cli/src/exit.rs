@@ -19,6 +19,11 @@ pub enum ExitStatus {
     Damage = 5,
     /// A precondition is not met; nothing was written.
     Refused = 6,
+    /// Of `wal-fetch` only: there is no such file. It leaves the program as 1.
+    NotFound = 125,
+    /// Of `wal-fetch` only: nothing that may be taken for "there is no such file". PostgreSQL ends recovery on codes up to 125
+    /// as if the WAL ended there, and stops with an error on higher ones (upstream `RestoreArchivedFile`).
+    StopRecovery = 126,
     /// Ended by SIGINT or SIGTERM.
     Interrupted = 130,
 }
@@ -35,6 +40,7 @@ pub const DAMAGE_KEYS: &[&str] = &[
     "archive-content-damaged",
     "archive-tar-damaged",
     "restore-content",
+    "wal-damaged",
     "restore-mismatch",
     "restore-incomplete",
 ];
@@ -67,10 +73,13 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "restore-unknown-tablespace",
     "restore-unreachable",
     "verify-not-completed",
+    "wal-foreign",
+    "wal-geometry",
+    "wal-newer",
 ];
 
 /// Errors that say that someone else is at work.
-pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy"];
+pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy"];
 
 impl ExitStatus {
     /// Returns the code for an error's key.

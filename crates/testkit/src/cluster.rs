@@ -235,6 +235,14 @@ impl TestCluster {
         PsqlSession::open(&self.address(), dbname).unwrap_or_else(|failure| panic!("{failure}"))
     }
 
+    /// Opens a connection that stays open, to a server that may be down.
+    ///
+    /// # Errors
+    /// When psql can't be run. That the server does not answer shows with the first statement.
+    pub fn try_session(&self, dbname: &str) -> Result<PsqlSession, SqlFailure> {
+        PsqlSession::open(&self.address(), dbname)
+    }
+
     /// Returns where the WAL ends now, or on a standby what it has replayed.
     ///
     /// # Panics

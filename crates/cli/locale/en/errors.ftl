@@ -214,3 +214,12 @@ error-demo-load = The demo's load stopped before its time: { $detail }
 error-demo-load-remedy = Run the demo again with -v.
 error-demo-incomplete = The demo's backup lacks { $what }.
 error-demo-incomplete-remedy = Report this: it is a defect.
+# instants and the daemon's log
+error-usage-time = { $text } is no time.
+error-usage-time-remedy = Write it as { $example }; without an offset it is meant in the configured time zone.
+error-usage-time-gap = { $text } does not exist in { $zone }: the clocks went forward over it.
+error-usage-time-gap-remedy = Say which instant is meant: { $earlier } or { $later }.
+error-usage-time-fold = { $text } was twice in { $zone }: the clocks went back.
+error-usage-time-fold-remedy = Say which of the two is meant: { $earlier } or { $later }.
+error-log-file = The log { $file } can't be opened: { $cause }
+error-log-file-remedy = Let the daemon's user write in the repository's folder.

@@ -214,3 +214,12 @@ error-demo-load = La carga de la demo se detuvo antes de tiempo: { $detail }
 error-demo-load-remedy = Ejecutar la demo de nuevo con -v.
 error-demo-incomplete = Al backup de la demo le falta { $what }.
 error-demo-incomplete-remedy = Informarlo: es un defecto.
+# momentos y el registro del demonio
+error-usage-time = { $text } no es un momento.
+error-usage-time-remedy = Escríbalo así: { $example }; sin desfase horario vale la zona configurada.
+error-usage-time-gap = { $text } no existe en { $zone }: el reloj se adelantó y saltó esa hora.
+error-usage-time-gap-remedy = Indique cuál se quiere: { $earlier } o { $later }.
+error-usage-time-fold = { $text } ocurrió dos veces en { $zone }: el reloj se atrasó.
+error-usage-time-fold-remedy = Indique cuál de las dos se quiere: { $earlier } o { $later }.
+error-log-file = No se puede abrir el registro { $file }: { $cause }
+error-log-file-remedy = Permita que el usuario del demonio escriba en la carpeta del repositorio.

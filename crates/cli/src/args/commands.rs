@@ -1,4 +1,6 @@
-use super::values::{self, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping};
+use super::values::{
+    self, ArchiveModeArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg, WalDeliveryArg,
+};
 use crate::locale::Language;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -54,6 +56,10 @@ pub enum Command {
     Validate(ValidateOptions),
     Preview(PreviewOptions),
     Restore(RestoreOptions),
+    Start,
+    Windows,
+    WalFetch(WalFetchOptions),
+    WalPush(WalPushOptions),
     Completions(CompletionsOptions),
     Help(HelpOptions),
 }
@@ -70,6 +76,8 @@ pub struct InitOptions {
     pub print_grants: bool,
     #[arg(long, value_name = "NAME", requires = "print_grants")]
     pub role: Option<String>,
+    #[arg(long, conflicts_with = "print_grants")]
+    pub slot: bool,
 }
 
 #[derive(Debug, Args)]
@@ -99,14 +107,22 @@ pub struct ValidateOptions {
     pub jobs: Option<usize>,
 }
 
-/// Which backup.
+/// How far, from which backup, along which timeline.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[command(group = clap::ArgGroup::new("selector").required(true).multiple(true))]
 pub struct SelectorOptions {
-    #[arg(long, value_name = "ID", value_parser = values::backup_id)]
-    pub backup: Option<u64>,
-    #[arg(long)]
+    #[arg(long, value_name = "TIME", group = "selector", conflicts_with_all = ["lsn", "name", "latest"])]
+    pub at: Option<String>,
+    #[arg(long, value_name = "LSN", value_parser = values::lsn, group = "selector", conflicts_with_all = ["name", "latest"])]
+    pub lsn: Option<cadena::pgformat::Lsn>,
+    #[arg(long, value_name = "NAME", group = "selector", conflicts_with = "latest")]
+    pub name: Option<String>,
+    #[arg(long, group = "selector")]
     pub latest: bool,
+    #[arg(long, value_name = "ID", value_parser = values::backup_id, group = "selector")]
+    pub backup: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = values::timeline)]
+    pub timeline: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +143,15 @@ pub struct RestoreOptions {
     pub owner: Option<String>,
     #[arg(long, value_name = "N", value_parser = values::jobs)]
     pub jobs: Option<usize>,
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "ACTION", default_value = "promote")]
+    #[arg(hide_default_value = true)]
+    pub target_action: TargetActionArg,
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "MODE", default_value = "off")]
+    #[arg(hide_default_value = true)]
+    pub archive_mode: ArchiveModeArg,
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "HOW", default_value = "auto")]
+    #[arg(hide_default_value = true)]
+    pub wal: WalDeliveryArg,
     #[arg(long)]
     pub dry_run: bool,
     // On the port that `--port` names: a restore connects to nothing, so it has no other use for that option. That one is
@@ -135,6 +160,29 @@ pub struct RestoreOptions {
     pub start: bool,
     #[arg(long, value_name = "DIR", requires = "start")]
     pub socket_dir: Option<PathBuf>,
+}
+
+/// What `restore_command` passes: `%f %p`.
+#[derive(Debug, Args)]
+pub struct WalFetchOptions {
+    #[arg(value_name = "FILE")]
+    pub name: String,
+    #[arg(value_name = "TARGET", required_unless_present = "prefetch")]
+    pub target: Option<PathBuf>,
+    #[arg(long, value_name = "LSN", value_parser = values::lsn)]
+    pub until_lsn: Option<cadena::pgformat::Lsn>,
+    #[arg(long, value_name = "DIR")]
+    pub spool: Option<PathBuf>,
+    // How the command calls itself in the background.
+    #[arg(long, value_name = "N", hide = true, requires = "spool")]
+    pub prefetch: Option<u32>,
+}
+
+/// What `archive_command` passes: `%p`.
+#[derive(Debug, Args)]
+pub struct WalPushOptions {
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -138,11 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn restore_wants_exactly_one_backup_and_a_target() {
+    fn restore_wants_one_point_and_a_target() {
         assert!(parse("cadena restore --latest --to /x").is_ok());
         assert!(parse("cadena restore --backup 3 --to /x").is_ok());
         assert!(parse("cadena restore --to /x").is_err());
-        assert!(parse("cadena restore --latest --backup 3 --to /x").is_err());
+        for point in ["--at '2026-11-24'", "--lsn 0/3000000", "--name before", "--latest"] {
+            let line = format!("cadena restore {} --to /x", point.replace('\'', ""));
+            assert!(parse(&line).is_ok(), "{line}");
+            assert!(parse(&format!("{line} --backup 3 --timeline 2")).is_ok(), "{line}");
+            for other in ["--at 2026-11-24", "--lsn 0/1", "--name x", "--latest"] {
+                assert!(parse(&format!("{line} {other}")).is_err(), "{line} {other}");
+            }
+        }
+        assert!(parse("cadena restore --timeline 2 --to /x").is_err());
         assert!(parse("cadena restore --latest").is_err());
     }
 

@@ -2,17 +2,21 @@
 
 mod commands;
 mod help;
+mod instant;
 mod prescan;
 mod usage;
 mod values;
 
 pub use commands::{
     Cli, Command, CompletionsOptions, DemoOptions, FullOptions, GlobalOptions, HelpOptions, InitOptions,
-    PreviewOptions, RestoreOptions, SelectorOptions, ValidateOptions,
+    PreviewOptions, RestoreOptions, SelectorOptions, ValidateOptions, WalFetchOptions, WalPushOptions,
 };
 pub use help::localized_command;
 #[cfg(test)]
 pub use help::needed_keys;
+pub use instant::parse_instant;
 pub use prescan::Prescan;
 pub use usage::{UsageError, usage_failure};
-pub use values::{CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_rate};
+pub use values::{
+    CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+};

@@ -3,7 +3,9 @@
 //! What a parser returns as its error is what is allowed, in a form that needs no translation (`1..64`, `auto | local | sql`).
 
 use crate::render::units::parse_size;
+use cadena::pgformat::Lsn;
 use cadena::reader::ReaderChoice;
+use cadena::restore::{ArchiveMode, TargetAction, WalDelivery};
 use cadena::verify::ValidationLevel;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -32,6 +34,58 @@ pub enum CheckpointArg {
 pub enum LevelArg {
     Checksum,
     Deep,
+}
+
+/// `--target-action`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetActionArg {
+    Promote,
+    Pause,
+    Shutdown,
+}
+
+/// `--archive-mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ArchiveModeArg {
+    Off,
+    Preserve,
+}
+
+/// `--wal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WalDeliveryArg {
+    Auto,
+    Fetch,
+    Stage,
+}
+
+impl From<TargetActionArg> for TargetAction {
+    fn from(action: TargetActionArg) -> TargetAction {
+        match action {
+            TargetActionArg::Promote => TargetAction::Promote,
+            TargetActionArg::Pause => TargetAction::Pause,
+            TargetActionArg::Shutdown => TargetAction::Shutdown,
+        }
+    }
+}
+
+impl From<ArchiveModeArg> for ArchiveMode {
+    fn from(mode: ArchiveModeArg) -> ArchiveMode {
+        match mode {
+            ArchiveModeArg::Off => ArchiveMode::Off,
+            ArchiveModeArg::Preserve => ArchiveMode::Preserve,
+        }
+    }
+}
+
+impl From<WalDeliveryArg> for WalDelivery {
+    fn from(delivery: WalDeliveryArg) -> WalDelivery {
+        match delivery {
+            WalDeliveryArg::Auto => WalDelivery::Auto,
+            WalDeliveryArg::Fetch => WalDelivery::Fetch,
+            WalDeliveryArg::Stage => WalDelivery::Stage,
+        }
+    }
 }
 
 /// `--tablespace OLD=NEW`.
@@ -88,6 +142,26 @@ pub fn parse_rate(text: &str) -> Result<u64, String> {
     parse_size(size).filter(|bytes| *bytes > 0).ok_or_else(|| "800kB | 50MB | 1.5GB".to_owned())
 }
 
+/// Reads a size, or `off` for none.
+pub fn parse_limit(text: &str) -> Result<Option<u64>, String> {
+    match text.trim() {
+        "off" => Ok(None),
+        size => match parse_size(size).filter(|bytes| *bytes > 0) {
+            Some(bytes) => Ok(Some(bytes)),
+            None => Err("10GB | 500MB | off".to_owned()),
+        },
+    }
+}
+
+/// Reads the name of a replication slot, as PostgreSQL allows it (upstream `ReplicationSlotValidateName`).
+pub fn parse_slot_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    match (1..64).contains(&text.len()) && text.chars().all(allowed) {
+        true => Ok(text.to_owned()),
+        false => Err("[a-z0-9_], 1..63".to_owned()),
+    }
+}
+
 /// Reads `OLD=NEW`; `\=` stands for an equals sign in a directory's name, as in pg_basebackup.
 fn parse_tablespace(text: &str) -> Result<TablespaceMapping, String> {
     let mut parts = vec![String::new()];
@@ -119,6 +193,14 @@ pub(super) fn backup_id(text: &str) -> Result<u64, String> {
 
 pub(super) fn compression_level(text: &str) -> Result<i32, String> {
     parse_bounded(text, 1, 19)
+}
+
+pub(super) fn lsn(text: &str) -> Result<Lsn, String> {
+    text.trim().parse().map_err(|_| "0/3000148".to_owned())
+}
+
+pub(super) fn timeline(text: &str) -> Result<u32, String> {
+    parse_bounded(text, 1, u32::MAX)
 }
 
 pub(super) fn rate(text: &str) -> Result<u64, String> {

@@ -1,5 +1,6 @@
 //! `cadena full`: takes a FULL backup.
 
+use super::catch_up::catch_up;
 use super::{Outcome, open_repository, remark_warnings, tool_version};
 use crate::app::Session;
 use crate::args::{CheckpointArg, FullOptions};
@@ -12,9 +13,11 @@ use serde_json::json;
 pub fn run(session: &Session, options: &FullOptions) -> Outcome {
     let repository = open_repository(session)?;
     let options = backup_options(session, options);
+    catch_up(session, &repository);
     let progress = session.progress();
     let outcome = run_full(&session.settings.connection, &repository, &options, &*progress, &session.cancel)?;
     drop(progress);
+    catch_up(session, &repository);
     let value = json!({ "backup": outcome.record, "seconds": outcome.seconds });
     session.screen.result(&value, || text(session, &outcome))?;
     let warned = remark_warnings(session, &outcome.record);

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::render::facts;
 use cadena::cluster::{ClusterInfo, Connection, PrivilegeFinding, probe, required_grants};
 use cadena::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
+use cadena::wal::create_slot;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -16,6 +17,8 @@ struct InitReport<'a> {
     /// False when it was there before.
     created: bool,
     cluster: &'a ClusterInfo,
+    /// The permanent slot that was made, with `--slot`.
+    slot: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +36,14 @@ pub fn run(session: &Session, options: &InitOptions) -> Outcome {
     }
     let created = open_repository(session).is_err();
     let repository = create(session, &cluster)?;
-    let report = InitReport { repository: repository.storage().describe(), created, cluster: &cluster };
+    let slot = match options.slot {
+        true => {
+            create_slot(&mut connection, &session.settings.slot)?;
+            Some(session.settings.slot.as_str())
+        }
+        false => None,
+    };
+    let report = InitReport { repository: repository.storage().describe(), created, cluster: &cluster, slot };
     session.screen.result(&report, || text(session, &report))?;
     Ok(remark_privileges(session, &cluster.missing_privileges))
 }
@@ -72,7 +82,8 @@ fn text(session: &Session, report: &InitReport<'_>) -> String {
         (locale.say("fact-server"), format!("PostgreSQL {}", report.cluster.server_version)),
         (locale.say("init-role"), report.cluster.role.clone()),
     ];
-    format!("{headline}\n{}{}\n", facts(&pairs), locale.say("init-next"))
+    let slot = report.slot.map(|slot| locale.say_with("init-slot", &[("slot", slot.into())]) + "\n");
+    format!("{headline}\n{}{}{}\n", facts(&pairs), slot.unwrap_or_default(), locale.say("init-next"))
 }
 
 /// Tells which privileges are missing and what mends it.

@@ -1,5 +1,6 @@
 //! One file for each command; its top function reads as its table of contents.
 
+mod catch_up;
 mod check;
 mod completions;
 mod demo;
@@ -9,18 +10,24 @@ mod init;
 mod list;
 mod preview;
 mod restore;
+mod start;
 mod status;
+mod target;
 mod validate;
+mod wal_fetch;
+mod wal_push;
+mod wal_status;
+mod windows;
 
 use crate::app::Session;
-use crate::args::{Cli, Command, SelectorOptions};
+use crate::args::{Cli, Command};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::locale::Locale;
 use crate::render::{Screen, described};
-use cadena::repository::{BackupId, BackupRecord, Repository};
-use cadena::restore::RestoreSelector;
+use cadena::repository::{BackupRecord, Repository};
 use cadena::storage::LocalFolder;
+use cadena::wal::{ReceiveOptions, StopWhen};
 use std::sync::Arc;
 
 /// How a command ends.
@@ -47,6 +54,10 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
         Command::Restore(options) => restore::run(session, options, cli.global.port),
+        Command::Start => start::run(session),
+        Command::Windows => windows::run(session),
+        Command::WalFetch(options) => wal_fetch::run(session, options),
+        Command::WalPush(options) => wal_push::run(session, options),
         Command::Help(options) => help::run(options, &session.locale, session.screen),
         Command::Completions(options) => completions::run(options, &session.locale, session.screen),
     }
@@ -65,12 +76,21 @@ fn open_repository(session: &Session) -> Result<Repository, Failure> {
     Ok(Repository::open(storage(session))?)
 }
 
-fn selector(options: &SelectorOptions) -> RestoreSelector {
-    match options.backup {
-        Some(id) => RestoreSelector::Backup(BackupId(id)),
-        None => RestoreSelector::Latest,
+/// Returns how this command receives WAL.
+fn receive_options(session: &Session, stop: StopWhen) -> ReceiveOptions {
+    let settings = &session.settings;
+    ReceiveOptions {
+        slot: settings.slot.clone(),
+        max_slot_retained_bytes: settings.max_slot_retained_bytes,
+        compression_level: settings.compression_level,
+        jobs: settings.jobs.min(WAL_JOBS_AT_MOST),
+        stop,
+        tool_version: tool_version(),
     }
 }
+
+/// Two threads compress faster than one server can write WAL for long, and each takes memory.
+const WAL_JOBS_AT_MOST: usize = 2;
 
 /// Tells of what a completed backup's record warns of, on standard error. Returns whether there was anything.
 fn remark_warnings(session: &Session, record: &BackupRecord) -> bool {

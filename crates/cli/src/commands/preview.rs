@@ -1,6 +1,7 @@
 //! `cadena preview`: what a restore would apply.
 
-use super::{Outcome, open_repository, selector};
+use super::target::{Recovery, recovery_request, selector};
+use super::{Outcome, open_repository};
 use crate::app::Session;
 use crate::args::PreviewOptions;
 use crate::exit::ExitStatus;
@@ -16,7 +17,7 @@ pub fn run(session: &Session, options: &PreviewOptions) -> Outcome {
         tablespaces: Vec::new(),
         owner: None,
         jobs: session.settings.jobs,
-        recovery: Default::default(),
+        recovery: recovery_request(session, &options.selector, Recovery::default())?,
     };
     let plan = plan(&repository, &request)?;
     session.screen.result(&plan, || plan_text(&plan, &session.locale, session.zone()))?;

@@ -1,6 +1,7 @@
 //! `cadena restore`: plan, show, apply; then start.
 
-use super::{Outcome, open_repository, selector};
+use super::target::{Recovery, recovery_request, selector};
+use super::{Outcome, open_repository};
 use crate::app::Session;
 use crate::args::{RestoreOptions, UsageError};
 use crate::exit::ExitStatus;
@@ -70,7 +71,15 @@ fn request(session: &Session, options: &RestoreOptions) -> Result<RestoreRequest
         tablespaces,
         owner: options.owner.clone(),
         jobs: options.jobs.unwrap_or(session.settings.jobs),
-        recovery: Default::default(),
+        recovery: recovery_request(
+            session,
+            &options.selector,
+            Recovery {
+                action: options.target_action.into(),
+                archive_mode: options.archive_mode.into(),
+                delivery: options.wal.into(),
+            },
+        )?,
     })
 }
 

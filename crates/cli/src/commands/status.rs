@@ -1,5 +1,6 @@
 //! `cadena status`: what needs attention first, then the last backup and the totals.
 
+use super::wal_status::{WalStatus, wal_status};
 use super::{Outcome, open_repository};
 use crate::app::Session;
 use crate::exit::ExitStatus;
@@ -32,18 +33,23 @@ struct StatusReport<'a> {
     running: &'a Option<RunningBackup>,
     last_backup: Option<&'a BackupRecord>,
     totals: Vec<KindTotal>,
+    wal: WalStatus,
 }
 
 /// Shows the repository's state.
 pub fn run(session: &Session) -> Outcome {
     let repository = open_repository(session)?;
     let contents = repository.contents()?;
+    let wal = wal_status(session, &repository)?;
+    let mut attention = attention(session, &contents);
+    attention.extend(wal.attention(session));
     let report = StatusReport {
         repository: repository.storage().describe(),
-        attention: attention(session, &contents),
+        attention,
         running: &contents.running,
         last_backup: last_completed(&contents),
         totals: totals(&contents),
+        wal,
     };
     session.screen.result(&report, || text(session, &report))?;
     Ok(if report.attention.is_empty() { ExitStatus::Success } else { ExitStatus::Warnings })
@@ -131,6 +137,9 @@ fn text(session: &Session, report: &StatusReport<'_>) -> String {
     }
     for attention in &report.attention {
         text.push_str(&format!("  - {}\n", attention.message));
+    }
+    if report.wal.is_used() {
+        text.push_str(&format!("\n{}\n{}", locale.say("status-wal"), facts(&report.wal.facts(session))));
     }
     if let Some(record) = report.last_backup {
         text.push_str(&format!("\n{}\n", locale.say("status-last")));

@@ -1,7 +1,9 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
 use super::{ConfigError, schema};
-use crate::args::{CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_rate};
+use crate::args::{
+    CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+};
 use crate::locale::Language;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -23,6 +25,9 @@ pub struct FileConfig {
     pub compression_level: Option<i32>,
     pub max_rate_bytes: Option<u64>,
     pub checkpoint: Option<CheckpointArg>,
+    pub slot: Option<String>,
+    /// `[wal] max_slot_retained`; the inner `None` is `off`.
+    pub max_slot_retained_bytes: Option<Option<u64>>,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
     pub pg_bin_path: Option<PathBuf>,
@@ -108,6 +113,8 @@ impl FileConfig {
             }
             ("backup", "max_rate") => self.max_rate_bytes = Some(place.parsed(name, value, parse_rate)?),
             ("backup", _) => self.checkpoint = Some(place.parsed(name, value, parse_choice)?),
+            ("wal", "slot") => self.slot = Some(place.parsed(name, value, parse_slot_name)?),
+            ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
@@ -248,6 +255,9 @@ jobs = 2
 compression_level = 3
 max_rate = "50MB"
 checkpoint = "spread"
+[wal]
+slot = "cadena_2"
+max_slot_retained = "10GB"
 [general]
 lang = "es"
 time_zone = "UTC"
@@ -264,6 +274,8 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.reader, Some(ReaderArg::Local));
         assert_eq!((config.jobs, config.compression_level, config.max_rate_bytes), (Some(2), Some(3), Some(50 << 20)));
         assert_eq!(config.checkpoint, Some(CheckpointArg::Spread));
+        assert_eq!(config.slot.as_deref(), Some("cadena_2"));
+        assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!(config.lang, Some(Language::Spanish));
         assert!(config.time_zone.is_some() && config.pg_bin_path.is_some() && config.url.is_some());
     }

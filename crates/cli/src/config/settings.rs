@@ -17,6 +17,12 @@ const DEFAULT_COMPRESSION_LEVEL: i32 = 1;
 /// More workers than this rarely help one disk, and each takes memory; `--jobs` goes further.
 const DEFAULT_JOBS_AT_MOST: usize = 8;
 
+/// The permanent slot's name when nobody says so.
+const DEFAULT_SLOT: &str = "cadena";
+/// How much WAL the slot may hold back on the server before it is let go: more than a long outage of ours should take, less than
+/// most servers' disks. A gap in the archive is closed by the next backup; a full disk stops the database.
+const DEFAULT_MAX_SLOT_RETAINED_BYTES: u64 = 64 << 30;
+
 /// The seed's variables and the libpq keywords that they set.
 const CONNECTION_VARIABLES: [(&str, &str); 5] =
     [("DB_HOST", "host"), ("DB_PORT", "port"), ("DB_NAME", "dbname"), ("DB_USER", "user"), ("DB_PASSWORD", "password")];
@@ -31,6 +37,9 @@ pub struct Settings {
     pub compression_level: i32,
     pub max_rate_bytes: Option<u64>,
     pub fast_checkpoint: bool,
+    pub slot: String,
+    /// `None`: no bound.
+    pub max_slot_retained_bytes: Option<u64>,
     pub time_zone: jiff::tz::TimeZone,
     pub binaries: BinarySearch,
     /// The configuration file that was read.
@@ -63,6 +72,8 @@ impl Settings {
             compression_level: file.compression_level.unwrap_or(DEFAULT_COMPRESSION_LEVEL),
             max_rate_bytes: file.max_rate_bytes,
             fast_checkpoint: file.checkpoint != Some(CheckpointArg::Spread),
+            slot: file.slot.unwrap_or_else(|| DEFAULT_SLOT.to_owned()),
+            max_slot_retained_bytes: file.max_slot_retained_bytes.unwrap_or(Some(DEFAULT_MAX_SLOT_RETAINED_BYTES)),
             time_zone: environment
                 .parsed("CADENA_TIME_ZONE", parse_time_zone)?
                 .or(file.time_zone)

@@ -132,6 +132,13 @@ fn literals(prefixes: &[&str], within: &str) -> BTreeSet<String> {
     found
 }
 
+/// Returns the names of the messages about what the library reports: errors, or everything else that has a key. They stand in
+/// the files of their subject, apart from what commands say and from help.
+fn reported_keys(errors: bool) -> BTreeSet<String> {
+    let files = ENGLISH.iter().map(|(name, _)| *name).filter(|name| !["messages.ftl", "help.ftl"].contains(name));
+    files.flat_map(keys_of).filter(|key| key.starts_with("error-") == errors).collect()
+}
+
 /// Returns the names of one file's messages.
 fn keys_of(file: &str) -> BTreeSet<String> {
     let content = ENGLISH.iter().find(|(name, _)| *name == file).map(|(_, content)| *content).unwrap_or_default();
@@ -167,9 +174,7 @@ fn every_error_has_a_sentence_and_a_remedy_and_none_is_left_over() {
         need.insert(format!("error-{key}"));
         need.insert(format!("error-{key}-remedy"));
     }
-    // Each area may keep its errors in a file of its own.
-    let mut have = keys(&messages(&ENGLISH));
-    have.retain(|key| key.starts_with("error-"));
+    let have = reported_keys(true);
     assert_same("errors", &have, &need);
 }
 
@@ -217,11 +222,14 @@ fn every_warning_finding_and_privilege_of_the_engine_has_a_sentence_and_none_is_
     let findings = finding_variants();
     let mut need = literals(&["warning-", "privilege-"], "/engine/src/");
     need.extend(findings.keys().cloned());
-    let have = keys_of("findings.ftl");
+    let mut have = reported_keys(false);
+    let remedies: BTreeSet<String> = need.iter().map(|key| format!("{key}-remedy")).collect();
+    have.retain(|key| !remedies.contains(key));
     let english = messages(&ENGLISH);
     assert_same("findings", &have, &need);
     for (key, fields) in &findings {
-        assert_eq!(english.get(key), Some(fields), "variables of {key}");
+        let of = |key: String| english.get(&key).cloned().unwrap_or_default();
+        assert_eq!(&(&of(key.clone()) | &of(format!("{key}-remedy"))), fields, "variables of {key}");
     }
 }
 
@@ -242,7 +250,7 @@ fn every_message_that_the_code_asks_for_exists_and_none_is_left_over() {
 fn is_other_literal(key: &str) -> bool {
     let errors = error_variants();
     errors.contains_key(key)
-        || keys_of("findings.ftl").contains(key)
+        || reported_keys(false).contains(key)
         || ["restore-", "demo-", "config-", "usage-", "cadena-demo-", "help-", "error-"].contains(&key)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{backup_table, described, facts, units};
 use crate::locale::Locale;
-use cadena::restore::{RestoreOutcome, RestorePlan};
+use cadena::restore::{RecoveryPlan, RestoreOutcome, RestorePlan, WalDelivery};
 use jiff::tz::TimeZone;
 
 /// Writes what a restore would do.
@@ -22,6 +22,9 @@ pub fn plan_text(plan: &RestorePlan, locale: &Locale, zone: &TimeZone) -> String
     pairs.push((locale.say("plan-files"), plan.files.to_string()));
     pairs.push((locale.say("plan-writes"), units::size(plan.plain_bytes, language)));
     pairs.push((locale.say("plan-reads"), units::size(plan.archive_bytes, language)));
+    if let Some(recovery) = &plan.recovery {
+        pairs.extend(recovery_pairs(recovery, locale, zone));
+    }
     for place in &plan.filesystems {
         let values = [
             ("free", units::size(place.free_bytes, language).into()),
@@ -39,6 +42,31 @@ pub fn plan_text(plan: &RestorePlan, locale: &Locale, zone: &TimeZone) -> String
     text.push('\n');
     text.push_str(&facts(&pairs));
     text
+}
+
+/// Tells where recovery will end, and with what.
+fn recovery_pairs(recovery: &RecoveryPlan, locale: &Locale, zone: &TimeZone) -> Vec<(String, String)> {
+    let timelines: Vec<String> = recovery.timelines.iter().map(|timeline| timeline.0.to_string()).collect();
+    let end = [("lsn", recovery.stop_lsn.to_string().into()), ("timeline", timelines.join(" -> ").into())];
+    let wal = [
+        ("count", recovery.segments.into()),
+        ("size", units::size(recovery.wal_bytes, locale.language()).into()),
+        (
+            "how",
+            match recovery.delivery {
+                WalDelivery::Stage => locale.say("plan-wal-stage"),
+                WalDelivery::Auto | WalDelivery::Fetch => locale.say("plan-wal-fetch"),
+            }
+            .into(),
+        ),
+    ];
+    let mut pairs = vec![(locale.say("plan-until"), locale.say_with("plan-until-value", &end))];
+    if let Some(commit) = &recovery.last_commit {
+        let values = [("time", units::exact_time(commit.time, zone).into()), ("lsn", commit.lsn.to_string().into())];
+        pairs.push((locale.say("plan-last-commit"), locale.say_with("plan-last-commit-value", &values)));
+    }
+    pairs.push((locale.say("plan-wal"), locale.say_with("plan-wal-value", &wal)));
+    pairs
 }
 
 /// Writes what a restore did.

@@ -35,6 +35,11 @@ pub fn local_time(instant: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String
     instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// Writes an instant to the microsecond and with its offset, as `--at` takes it.
+pub fn exact_time(instant: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String {
+    instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.6f%:z").to_string()
+}
+
 /// Writes a number with the language's decimal sign.
 pub fn decimal(value: f64, places: usize, language: Language) -> String {
     let text = format!("{value:.places$}");

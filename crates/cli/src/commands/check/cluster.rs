@@ -5,12 +5,14 @@ use crate::failure::Failure;
 use cadena::cluster::{ClusterInfo, Connection};
 use cadena::pgformat::control_file::WalLevel;
 use cadena::reader::{ReadError, ReaderChoice, choose_source};
+use cadena::wal::slot_health;
 
 /// Checks everything that the probe tells.
 pub fn check(list: &mut Checklist<'_>, connection: &mut Connection, cluster: &ClusterInfo) {
     wal_level(list, cluster);
     privileges(list, cluster);
     slots(list, cluster);
+    stream(list, connection);
     data_checksums(list, cluster);
     reader(list, connection, cluster);
     external_files(list, cluster);
@@ -42,6 +44,23 @@ fn slots(list: &mut Checklist<'_>, cluster: &ClusterInfo) {
     match cluster.free_replication_slots {
         0 => list.add(CheckState::Warn, "check-slots-none", &values),
         _ => list.add(CheckState::Ok, "check-slots", &values),
+    }
+}
+
+/// Looks at the permanent slot of the stream. Backups work without it.
+fn stream(list: &mut Checklist<'_>, connection: &mut Connection) {
+    let settings = &list.session().settings;
+    let health = match slot_health(connection, &settings.slot, settings.max_slot_retained_bytes) {
+        Ok(health) => health,
+        Err(error) => return list.add_failure(CheckState::Warn, "check-stream", &error.into()),
+    };
+    let findings: Vec<_> =
+        health.findings.iter().map(|finding| serde_json::to_value(finding).unwrap_or_default()).collect();
+    if findings.is_empty() {
+        list.add(CheckState::Ok, "check-stream", &[("slot", health.slot.into())]);
+    }
+    for finding in findings {
+        list.add_finding(CheckState::Warn, "check-stream", &finding);
     }
 }
 

@@ -1,8 +1,9 @@
 use crate::app::Session;
 use crate::failure::Failure;
-use crate::render::problem_of;
+use crate::render::{described, problem_of};
 use fluent_bundle::FluentValue;
 use serde::Serialize;
+use serde_json::Value;
 
 /// Says how a precondition stands. The later, the worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -57,6 +58,19 @@ impl<'a> Checklist<'a> {
     pub fn add_failure(&mut self, state: CheckState, key: &str, failure: &Failure) {
         let problem = problem_of(failure, &self.session.locale, self.session.zone());
         self.items.push(CheckItem { key: key.to_owned(), state, message: problem.message, remedy: problem.remedy });
+    }
+
+    /// Adds what the library found, `{"key": …}`: its sentence and, if it has one, its remedy.
+    pub fn add_finding(&mut self, state: CheckState, key: &str, finding: &Value) {
+        let (locale, zone) = (&self.session.locale, self.session.zone());
+        let remedy = format!("{}-remedy", finding["key"].as_str().unwrap_or_default());
+        let arguments = finding.as_object().cloned().unwrap_or_default();
+        self.items.push(CheckItem {
+            key: key.to_owned(),
+            state,
+            message: described(finding, locale, zone),
+            remedy: locale.try_described(&remedy, &arguments, zone),
+        });
     }
 
     /// Returns the checks.

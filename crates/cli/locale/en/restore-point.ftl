@@ -1,0 +1,1 @@
+## Restore to an instant: errors (error-KEY, error-KEY-remedy) and notes.

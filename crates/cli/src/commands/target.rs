@@ -1,0 +1,57 @@
+//! How far is a restore to go? From options to the library's request.
+
+use crate::app::Session;
+use crate::args::{SelectorOptions, parse_instant};
+use crate::failure::Failure;
+use cadena::pgformat::TimelineId;
+use cadena::repository::BackupId;
+use cadena::restore::{
+    ArchiveMode, RecoveryRequest, RecoveryTarget, RestoreSelector, TargetAction, TimelineChoice, WalDelivery,
+};
+
+/// What only a restore that writes asks for.
+#[derive(Default)]
+pub struct Recovery {
+    pub action: TargetAction,
+    pub archive_mode: ArchiveMode,
+    pub delivery: WalDelivery,
+}
+
+/// Returns which backup a restore begins with.
+pub fn selector(options: &SelectorOptions) -> RestoreSelector {
+    options.backup.map_or(RestoreSelector::Latest, |id| RestoreSelector::Backup(BackupId(id)))
+}
+
+/// Returns where recovery is to end, and how.
+///
+/// # Errors
+/// Those of [`parse_instant`].
+pub fn recovery_request(
+    session: &Session,
+    options: &SelectorOptions,
+    recovery: Recovery,
+) -> Result<RecoveryRequest, Failure> {
+    let target = match options {
+        SelectorOptions { at: Some(text), .. } => RecoveryTarget::Time(parse_instant(text, session.zone())?),
+        SelectorOptions { lsn: Some(lsn), .. } => RecoveryTarget::Lsn(*lsn),
+        SelectorOptions { name: Some(name), .. } => RecoveryTarget::Name(name.clone()),
+        SelectorOptions { latest: true, .. } => RecoveryTarget::Latest,
+        _ => RecoveryTarget::BackupEnd,
+    };
+    Ok(RecoveryRequest {
+        target,
+        timeline: options.timeline.map_or(TimelineChoice::Newest, |number| TimelineChoice::Number(TimelineId(number))),
+        action: recovery.action,
+        archive_mode: recovery.archive_mode,
+        delivery: recovery.delivery,
+        fetch_command: fetch_command(session),
+    })
+}
+
+/// Returns the beginning of the command by which the restored server gets its WAL: this program, as it was called.
+/// `None` when the program's own path can't be found out or written; then WAL is staged.
+fn fetch_command(session: &Session) -> Option<Vec<String>> {
+    let program = std::env::current_exe().ok()?.to_str()?.to_owned();
+    let repository = session.settings.repository.to_str()?.to_owned();
+    Some(vec![program, "--repository".to_owned(), repository, "wal-fetch".to_owned()])
+}

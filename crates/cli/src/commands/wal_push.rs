@@ -1,0 +1,26 @@
+//! `cadena wal-push %p`: what `archive_command` may call. Durable when it returns; calling it again changes nothing.
+
+use super::{Outcome, WAL_JOBS_AT_MOST, open_repository, tool_version};
+use crate::app::Session;
+use crate::args::WalPushOptions;
+use crate::exit::ExitStatus;
+use cadena::wal::{PushOutcome, push};
+use cadena::wal_archive::SealOutcome;
+use serde_json::json;
+
+/// Archives one file of pg_wal. Says nothing when all is well: the server writes what it hears into its log.
+pub fn run(session: &Session, options: &WalPushOptions) -> Outcome {
+    let repository = open_repository(session)?;
+    let settings = &session.settings;
+    let jobs = settings.jobs.min(WAL_JOBS_AT_MOST);
+    let outcome = push(&repository, &options.file, settings.compression_level, jobs, &tool_version())?;
+    let word = match outcome {
+        PushOutcome::Wal(SealOutcome::Archived) => "archived",
+        PushOutcome::Wal(SealOutcome::AlreadyThere) => "already-there",
+        PushOutcome::NotNeeded => "not-needed",
+    };
+    if session.screen.json {
+        session.screen.result(&json!({ "file": options.file, "outcome": word }), String::new)?;
+    }
+    Ok(ExitStatus::Success)
+}

@@ -1,0 +1,79 @@
+use super::backoff::Backoff;
+use super::observer::StreamObserver;
+use super::slot_watch::SlotWatch;
+use super::{DaemonEvent, DaemonLog};
+use engine::cluster::ConnectionSettings;
+use engine::wal::{ReceiveOptions, StopWhen, receive};
+use engine::{Cancel, Error};
+use std::time::{Duration, Instant};
+use vault::repository::Repository;
+
+/// How often a pause looks at whether to end.
+const CANCEL_CHECK: Duration = Duration::from_millis(100);
+
+/// What the daemon works with.
+pub struct DaemonSettings {
+    /// The server.
+    pub connection: ConnectionSettings,
+    /// Where WAL goes.
+    pub repository: Repository,
+    /// How it is received; `stop` is overridden.
+    pub receive: ReceiveOptions,
+}
+
+/// Stays up until cancelled: receives WAL, and tries again, after a growing pause, whenever that ends.
+///
+/// # Errors
+/// Only at the very beginning, when trying again can't help: another receiver works for this repository, or the connection's
+/// settings make no sense. Everything later is logged and tried again.
+pub fn run(settings: &DaemonSettings, log: &dyn DaemonLog, cancel: &Cancel) -> Result<(), Error> {
+    let repository = settings.repository.storage().describe();
+    log.record(&DaemonEvent::DaemonStarted { pid: std::process::id(), repository });
+    let options = ReceiveOptions { stop: StopWhen::Never, ..settings.receive.clone() };
+    let mut backoff = Backoff::default();
+    let mut slot_watch = SlotWatch::default();
+    slot_watch.look(settings, log);
+    let mut is_first = true;
+    while !cancel.is_cancelled() {
+        let observer = StreamObserver::new(log);
+        let result = receive(&settings.connection, &settings.repository, &options, &observer, cancel);
+        if cancel.is_cancelled() {
+            if let Err(error) = result.as_ref().map_err(|error| error.key()) {
+                tracing::debug!(error, "the receiver ended while the daemon stopped");
+            }
+            break;
+        }
+        let pause = backoff.next(observer.has_streamed());
+        let seconds = pause.as_secs();
+        match result {
+            Ok(outcome) => log.record(&DaemonEvent::DaemonStreamEnded { lsn: outcome.durable_lsn, seconds }),
+            Err(error) if is_first && is_hopeless(&error) => return Err(error),
+            Err(error) => {
+                let error = serde_json::to_value(&error).unwrap_or_default();
+                log.record(&DaemonEvent::DaemonReceiverFailed { error, seconds });
+            }
+        }
+        is_first = false;
+        slot_watch.look(settings, log);
+        wait(pause, cancel);
+    }
+    log.record(&DaemonEvent::DaemonStopped {});
+    Ok(())
+}
+
+/// Tells whether waiting can't help.
+fn is_hopeless(error: &Error) -> bool {
+    ["wal-receiver-busy", "cluster-settings", "cluster-version", "wal-foreign", "repository-foreign"]
+        .contains(&error.key().as_str())
+}
+
+fn wait(pause: Duration, cancel: &Cancel) {
+    let end = Instant::now() + pause;
+    while !cancel.is_cancelled() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(CANCEL_CHECK));
+    }
+}
