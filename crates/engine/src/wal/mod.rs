@@ -14,4 +14,5 @@ pub use receive::{
     ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, ReceiverState, StopWhen, receive, receiver_state,
 };
 pub use slot::{SlotFinding, SlotHealth, SlotState, create_slot, drop_slot, slot_health};
-pub use windows::{RestorableWindows, Window, WindowGap, windows};
+pub(crate) use windows::{Base, Holder, KnownWal, PathLog, Tail, TimelinePath, caught_up_at, receiver_says, transaction_time};
+pub use windows::{RestorableWindows, Window, WindowFinding, WindowGap, windows};
