@@ -1,0 +1,7 @@
+//! How does a server in recovery get its WAL? One file at a time, by name; and a few ahead, into a spool beside pg_wal.
+
+mod serve;
+mod spool;
+
+pub use serve::{FetchOutcome, FetchRequest, fetch};
+pub use spool::prefetch;
