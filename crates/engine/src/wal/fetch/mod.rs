@@ -3,5 +3,6 @@
 mod serve;
 mod spool;
 
+pub(crate) use serve::read_until;
 pub use serve::{FetchOutcome, FetchRequest, fetch};
 pub use spool::prefetch;
