@@ -109,3 +109,4 @@ help-wal-fetch-spool = Folder for segments that are fetched ahead.
 help-wal-fetch-prefetch = Only fills the spool, with so many segments.
 help-wal-push = For archive_command: archives a WAL file. Calling it again changes nothing.
 help-wal-push-file = The file (%p).
+help-start-once = Streams what the server has now, and ends (for cron).

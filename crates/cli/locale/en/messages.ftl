@@ -212,3 +212,7 @@ plan-wal-value = { $count ->
 plan-wal-stage = put into pg_wal
 plan-wal-fetch = fetched by restore_command
 check-stream = Nothing is wrong with the replication slot { $slot }.
+start-once = { $count ->
+    [one] One segment archived; everything before { $lsn } is durable.
+   *[other] { $count } segments archived; everything before { $lsn } is durable.
+}

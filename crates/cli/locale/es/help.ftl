@@ -109,3 +109,4 @@ help-wal-fetch-spool = Carpeta de los segmentos que se traen por adelantado.
 help-wal-fetch-prefetch = Solo llena la carpeta, con tantos segmentos.
 help-wal-push = Para archive_command: archiva un archivo de WAL. Repetirlo no cambia nada.
 help-wal-push-file = El archivo (%p).
+help-start-once = Recibe lo que el servidor tiene ahora y termina (para cron).

@@ -212,3 +212,7 @@ plan-wal-value = { $count ->
 plan-wal-stage = puestos en pg_wal
 plan-wal-fetch = traídos por restore_command
 check-stream = El slot de replicación { $slot } está bien.
+start-once = { $count ->
+    [one] Un segmento archivado; todo lo anterior a { $lsn } está a salvo.
+   *[other] { $count } segmentos archivados; todo lo anterior a { $lsn } está a salvo.
+}

@@ -56,7 +56,7 @@ pub enum Command {
     Validate(ValidateOptions),
     Preview(PreviewOptions),
     Restore(RestoreOptions),
-    Start,
+    Start(StartOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),
@@ -160,6 +160,12 @@ pub struct RestoreOptions {
     pub start: bool,
     #[arg(long, value_name = "DIR", requires = "start")]
     pub socket_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct StartOptions {
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// What `restore_command` passes: `%f %p`.

@@ -9,7 +9,7 @@ mod values;
 
 pub use commands::{
     Cli, Command, CompletionsOptions, DemoOptions, FullOptions, GlobalOptions, HelpOptions, InitOptions,
-    PreviewOptions, RestoreOptions, SelectorOptions, ValidateOptions, WalFetchOptions, WalPushOptions,
+    PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions, WalPushOptions,
 };
 pub use help::localized_command;
 #[cfg(test)]

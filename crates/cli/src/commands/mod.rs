@@ -54,7 +54,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
         Command::Restore(options) => restore::run(session, options, cli.global.port),
-        Command::Start => start::run(session),
+        Command::Start(options) => start::run(session, options),
         Command::Windows => windows::run(session),
         Command::WalFetch(options) => wal_fetch::run(session, options),
         Command::WalPush(options) => wal_push::run(session, options),

@@ -90,7 +90,7 @@ impl Connection {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Self, ClusterError> {
         let resolved = settings.resolve()?;
-        let pg = Attempt { settings, resolved: &resolved, cancelled }.connect()?;
+        let pg = Attempt { settings, resolved: &resolved, cancelled, further: &[] }.connect()?;
         let mut connection = Connection { target: target_of(&pg), pg, stuck: None, raw_encoding: false };
         if connection.server_version_num() / 10_000 < MajorVersion::ALL[0].number() {
             let found = connection.pg.parameter_status(c"server_version").unwrap_or_default();
@@ -328,16 +328,7 @@ impl Connection {
             // PQgetResult would repeat it for ever. No statement of ours copies.
             self.stuck = Some("the server began a COPY that was not asked for".to_owned());
         }
-        let field = |code: u8| result.error_field(code).filter(|text| !text.is_empty());
-        let words: Vec<String> =
-            [pq_sys::PG_DIAG_MESSAGE_PRIMARY, pq_sys::PG_DIAG_MESSAGE_DETAIL, pq_sys::PG_DIAG_MESSAGE_HINT]
-                .into_iter()
-                .filter_map(field)
-                .collect();
-        let detail = if words.is_empty() { result.error_message() } else { words.join("; ") };
-        let sqlstate = field(pq_sys::PG_DIAG_SQLSTATE).unwrap_or_default();
-        let error = ClusterError::ClusterSql { action: action.to_owned(), sqlstate, detail };
-        first.or(Some(error))
+        first.or_else(|| Some(refusal(action, result)))
     }
 
     /// Turns a refusal that was in truth the end of the connection into that. An error without an SQLSTATE is libpq's own: a
@@ -387,11 +378,26 @@ impl Connection {
     }
 }
 
+/// Connects for physical replication, where no SQL can be run. `synchronous_standby_names` finds us under the name `cadena`
+/// unless the settings give us another.
+pub(super) fn connect_for_replication(
+    settings: &ConnectionSettings,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<PgConn, ClusterError> {
+    let resolved = settings.resolve()?;
+    let named = resolved.get("application_name").is_some();
+    let further: &[(&str, &str)] =
+        if named { &[("replication", "true")] } else { &[("replication", "true"), ("application_name", "cadena")] };
+    Attempt { settings, resolved: &resolved, cancelled, further }.connect()
+}
+
 /// One call of connect: whom to try, in which order, for how long.
 struct Attempt<'a> {
     settings: &'a ConnectionSettings,
     resolved: &'a Resolved,
     cancelled: &'a dyn Fn() -> bool,
+    /// Parameters that override those of the settings.
+    further: &'a [(&'a str, &'a str)],
 }
 
 /// Why an attempt failed, and whether a server was there at all.
@@ -435,6 +441,9 @@ impl Attempt<'_> {
             }
         }
         add("client_encoding", "UTF8");
+        for (keyword, value) in self.further {
+            add(keyword, value);
+        }
         if let Some(folder) = folder {
             add("host", folder);
         }
@@ -521,6 +530,19 @@ fn merge(first: Failure, second: Failure) -> Failure {
     }
 }
 
-fn target_of(pg: &PgConn) -> String {
+/// Reads a failed statement's result.
+pub(super) fn refusal(action: &str, result: &PgResult) -> ClusterError {
+    let field = |code: u8| result.error_field(code).filter(|text| !text.is_empty());
+    let words: Vec<String> =
+        [pq_sys::PG_DIAG_MESSAGE_PRIMARY, pq_sys::PG_DIAG_MESSAGE_DETAIL, pq_sys::PG_DIAG_MESSAGE_HINT]
+            .into_iter()
+            .filter_map(field)
+            .collect();
+    let detail = if words.is_empty() { result.error_message() } else { words.join("; ") };
+    let sqlstate = field(pq_sys::PG_DIAG_SQLSTATE).unwrap_or_default();
+    ClusterError::ClusterSql { action: action.to_owned(), sqlstate, detail }
+}
+
+pub(super) fn target_of(pg: &PgConn) -> String {
     format!("{}@{}:{}/{}", pg.user(), pg.host(), pg.port(), pg.dbname())
 }

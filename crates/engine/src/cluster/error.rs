@@ -140,7 +140,7 @@ impl ClusterError {
 }
 
 /// The SQLSTATEs that we branch on (upstream `errcodes.txt`).
-pub(super) mod sqlstate {
+pub(crate) mod sqlstate {
     /// Text with a zero byte, or bytes that are not valid in the encoding.
     pub const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
     /// A character that the other encoding does not have.
@@ -151,6 +151,18 @@ pub(super) mod sqlstate {
     pub const DUPLICATE_OBJECT: &str = "42710";
     /// Not now: promoted, in recovery, wal_level, …
     pub const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
+    /// No such slot, role, ….
+    pub const UNDEFINED_OBJECT: &str = "42704";
+    /// A slot that somebody streams from.
+    pub const OBJECT_IN_USE: &str = "55006";
+    /// A file that is not there: of WAL, that it was removed.
+    pub const UNDEFINED_FILE: &str = "58P01";
+    /// No role that may do this, or none of that name.
+    pub const INVALID_AUTHORIZATION: &str = "28000";
+    /// max_wal_senders or max_replication_slots is reached.
+    pub const CONFIGURATION_LIMIT_EXCEEDED: &str = "53400";
+    /// Such as a slot's name with a letter that is not allowed.
+    pub const INVALID_NAME: &str = "42602";
     /// Also what a damaged read of pg_control gives.
     pub const INTERNAL_ERROR: &str = "XX000";
 

@@ -191,6 +191,34 @@ impl PgConn {
         };
         sent == 1
     }
+    /// Sends a statement in the simple protocol, the only one that a replication connection knows; `false` when libpq could not.
+    pub fn send_simple(&mut self, sql: &CStr) -> bool {
+        // SAFETY: a valid connection and string.
+        unsafe { pq::PQsendQuery(self.raw(), sql.as_ptr()) == 1 }
+    }
+    /// Takes the next message of a copy that has arrived whole, without waiting.
+    pub fn copy_data(&mut self) -> CopyData {
+        let mut buffer: *mut c_char = ptr::null_mut();
+        // SAFETY: a valid connection; the buffer is ours to free.
+        let answer = unsafe { pq::PQgetCopyData(self.raw(), &mut buffer, 1) };
+        match (usize::try_from(answer), NonNull::new(buffer)) {
+            (Ok(0), _) => CopyData::Nothing,
+            (Ok(length), Some(start)) => CopyData::Message(CopyBuffer { start, length }),
+            _ if answer == -1 => CopyData::End,
+            _ => CopyData::Failed,
+        }
+    }
+    /// Sends a message into a copy; `false` when libpq could not.
+    pub fn put_copy_data(&mut self, message: &[u8]) -> bool {
+        let Ok(length) = c_int::try_from(message.len()) else { return false };
+        // SAFETY: a valid connection; libpq copies the message.
+        unsafe { pq::PQputCopyData(self.raw(), message.as_ptr().cast(), length) == 1 && pq::PQflush(self.raw()) == 0 }
+    }
+    /// Ends our side of a copy; `false` when libpq could not.
+    pub fn put_copy_end(&mut self) -> bool {
+        // SAFETY: a valid connection; null means no error.
+        unsafe { pq::PQputCopyEnd(self.raw(), ptr::null()) == 1 && pq::PQflush(self.raw()) == 0 }
+    }
     /// Asks for the rows of the statement just sent in portions of at most `rows`.
     pub fn set_chunked_rows(&mut self, rows: u16) -> bool {
         // SAFETY: a valid connection.
@@ -252,6 +280,39 @@ impl<'a> WireParameter<'a> {
             // An empty slice's pointer is dangling but not null, which is what tells an empty value from NULL.
             Some(WireValue::Bytes(bytes)) => bytes.as_ptr().cast(),
         }
+    }
+}
+
+/// What [`PgConn::copy_data`] found.
+pub(super) enum CopyData {
+    Message(CopyBuffer),
+    /// None has arrived whole.
+    Nothing,
+    /// The other side ended it; [`PgConn::result`] says how.
+    End,
+    Failed,
+}
+
+/// Owns one message of a copy.
+pub(super) struct CopyBuffer {
+    start: NonNull<c_char>,
+    length: usize,
+}
+
+// SAFETY: plain memory that nobody else knows of.
+unsafe impl Send for CopyBuffer {}
+
+impl Drop for CopyBuffer {
+    fn drop(&mut self) {
+        // SAFETY: ours, and not used afterwards.
+        unsafe { pq::PQfreemem(self.start.as_ptr().cast()) }
+    }
+}
+
+impl CopyBuffer {
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: so many bytes, which live as long as this.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast::<u8>(), self.length) }
     }
 }
 

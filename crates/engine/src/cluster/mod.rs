@@ -3,15 +3,17 @@
 
 mod binaries;
 mod connection;
-mod error;
+pub(crate) mod error;
 mod file_access;
 mod libpq;
 mod privileges;
 mod probe;
 mod query;
+mod replication;
 mod server;
 mod session;
 mod settings;
+pub(crate) mod slots;
 
 pub use binaries::{BinarySearch, PostgresBinaries};
 pub use connection::{CancelHandle, Connection};
@@ -20,6 +22,7 @@ pub use file_access::{FileRange, FileStat, list_directory, read_beginnings, read
 pub use privileges::{PrivilegeFinding, required_grants};
 pub use probe::{ClusterInfo, ExternalConfigFile, Tablespace, probe};
 pub use query::{QueryResult, Row, SqlParameter, text_array};
+pub use replication::{Copied, ReplicationConnection, StandbyStatus, StreamEnd, SystemIdentification, WalBytes};
 pub use server::{LocalServer, ServerOwner, StartOptions};
 pub use session::{BackupSession, BackupStart, BackupStop};
 pub use settings::ConnectionSettings;

@@ -83,7 +83,7 @@ fn grant_settings(role: &str) -> String {
     format!("GRANT pg_read_all_settings TO {};", quoted(role))
 }
 
-fn grant_replication(role: &str) -> String {
+pub(super) fn grant_replication(role: &str) -> String {
     format!("ALTER ROLE {} REPLICATION;", quoted(role))
 }
 

@@ -23,6 +23,9 @@ pub enum WalError {
     /// The server is behind what was received from it: it was set back, or another took its place, on the same timeline.
     #[error("the server's WAL ends at {server_lsn} on timeline {timeline}; {received_lsn} was received from it before")]
     WalServerBehind { timeline: String, server_lsn: String, received_lsn: String },
+    /// The server no longer has WAL that the archive lacks, and nothing says where it goes on.
+    #[error("the server has removed WAL segment {segment} before it was received")]
+    WalRemoved { segment: String },
     /// What the server sends is not WAL of this cluster, or is damaged.
     #[error("the server sent WAL that is not valid at {lsn}: {detail}")]
     WalStreamInvalid { lsn: String, detail: String },

@@ -8,4 +8,4 @@ mod run;
 mod slot_watch;
 
 pub use event::{DaemonEvent, DaemonLog, Level};
-pub use run::{DaemonSettings, run};
+pub use run::{DaemonSettings, run, run_once};

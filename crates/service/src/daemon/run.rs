@@ -3,7 +3,7 @@ use super::observer::StreamObserver;
 use super::slot_watch::SlotWatch;
 use super::{DaemonEvent, DaemonLog};
 use engine::cluster::ConnectionSettings;
-use engine::wal::{ReceiveOptions, StopWhen, receive};
+use engine::wal::{ReceiveOptions, ReceiveOutcome, StopWhen, receive};
 use engine::{Cancel, Error};
 use std::time::{Duration, Instant};
 use vault::repository::Repository;
@@ -59,6 +59,15 @@ pub fn run(settings: &DaemonSettings, log: &dyn DaemonLog, cancel: &Cancel) -> R
     }
     log.record(&DaemonEvent::DaemonStopped {});
     Ok(())
+}
+
+/// Receives what the server has now, and ends.
+///
+/// # Errors
+/// Those of [`receive`].
+pub fn run_once(settings: &DaemonSettings, log: &dyn DaemonLog, cancel: &Cancel) -> Result<ReceiveOutcome, Error> {
+    let options = ReceiveOptions { stop: StopWhen::CaughtUp(None), ..settings.receive.clone() };
+    receive(&settings.connection, &settings.repository, &options, &StreamObserver::new(log), cancel)
 }
 
 /// Tells whether waiting can't help.

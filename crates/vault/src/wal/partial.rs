@@ -40,6 +40,14 @@ impl PartialSegment {
         Ok(bytes)
     }
 
+    /// Fills `into` from `lsn` on; all of it must have been written.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn read_range(&self, lsn: Lsn, into: &mut [u8]) -> Result<(), WalArchiveError> {
+        Ok(self.object.read_exact_at(lsn.0.saturating_sub(self.start().0), into)?)
+    }
+
     /// Returns the end of the last whole, checked record in what [`PartialSegment::read`] reads, from where the log can be
     /// received again; the segment's start when there is none, and its end when all of it is valid, or when its last record is a
     /// segment switch, even if the zeros that follow it are not in the file.

@@ -1,8 +1,5 @@
-use crate::cluster::ConnectionSettings;
-use crate::{Cancel, Error};
 use pgformat::{Lsn, TimelineId};
 use serde::{Deserialize, Serialize};
-use vault::repository::Repository;
 use vault::wal::WalGap;
 
 /// How to receive.
@@ -93,31 +90,4 @@ pub struct ReceiverState {
     pub behind_since: Option<jiff::Timestamp>,
     /// When this was written.
     pub updated_at: jiff::Timestamp,
-}
-
-/// Streams WAL from the server into the archive until told to stop, the connection ends or an error comes up. Everything that
-/// was acknowledged to the server is durable.
-///
-/// Takes the receiver's lock of the repository (`wal/receiver`), finds where the archive ends, makes the slot if need be,
-/// archives history files, follows timelines, and notes gaps. Call it again, after a pause, when it failed with a connection's
-/// error.
-///
-/// # Errors
-/// Those of [`super::WalError`], `Cluster*`, `Wal*` of the archive. `Cancelled` is no error: the outcome is returned.
-pub fn receive(
-    _settings: &ConnectionSettings,
-    _repository: &Repository,
-    _options: &ReceiveOptions,
-    _observer: &dyn ReceiveObserver,
-    _cancel: &Cancel,
-) -> Result<ReceiveOutcome, Error> {
-    todo!()
-}
-
-/// Returns what the receiver of this repository says of itself, and whether it lives; `None` when there was none.
-///
-/// # Errors
-/// Storage errors.
-pub fn receiver_state(_repository: &Repository) -> Result<Option<(ReceiverState, bool)>, Error> {
-    todo!()
 }
