@@ -1,8 +1,8 @@
 use super::files::{Layout, Survey, is_in_place, survey};
+use super::point::{Choice, RecoveryWork, choose, choose_delivery};
 use super::target::{
     Access, FilesystemNeed, TargetNeed, TargetState, Usage, check_space, filesystem_needs, inspect, resolved, usage,
 };
-use super::point::{Choice, RecoveryWork, choose, choose_delivery};
 use super::{RecoveryPlan, RecoveryRequest, RecoveryTarget, RestoreError, WalDelivery};
 use crate::Error;
 use crate::cluster::ServerOwner;

@@ -15,5 +15,5 @@ pub use receive::{
     ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, ReceiverState, StopWhen, receive, receiver_state,
 };
 pub use slot::{SlotFinding, SlotHealth, SlotState, create_slot, drop_slot, slot_health};
-pub(crate) use windows::{Coverage, Holder, KnownWal, PathLog, Tail, TimelinePath, caught_up_at, receiver_says, transaction_time};
+pub(crate) use windows::{Coverage, Holder, KnownWal, PathLog, Tail, TimelinePath, caught_up_at, transaction_time};
 pub use windows::{RestorableWindows, Window, WindowFinding, WindowGap, windows};

@@ -6,7 +6,7 @@ use super::search::{Answer, Nearest, Stop, after_record, at_end, by_lsn, by_time
 use super::work::{RecoveryWork, work_for};
 use crate::Error;
 use crate::restore::{RestoreError, RestoreSelector};
-use crate::wal::{KnownWal, PathLog, ReceiverState, TimelinePath, receiver_says};
+use crate::wal::{KnownWal, PathLog, ReceiverState, TimelinePath, receiver_state};
 use pgformat::TimelineId;
 use pgformat::wal::{SegmentSummary, SummaryPoint};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub(in crate::restore) fn choose(
     selector: RestoreSelector,
 ) -> Result<Choice, Error> {
     let known = KnownWal::look(repository)?;
-    let receiver = receiver_says(repository)?;
+    let receiver = receiver_state(repository)?.map(|(state, _)| state);
     let only = match selector {
         RestoreSelector::Latest => None,
         RestoreSelector::Backup(id) => Some(id),
@@ -54,9 +54,7 @@ pub(in crate::restore) fn choose(
 fn chosen_timeline(known: &KnownWal, choice: TimelineChoice) -> Result<TimelineId, Error> {
     let timelines = known.timelines();
     match choice {
-        TimelineChoice::Newest => {
-            timelines.last().copied().ok_or_else(|| RepositoryError::RepositoryEmpty {}.into())
-        }
+        TimelineChoice::Newest => timelines.last().copied().ok_or_else(|| RepositoryError::RepositoryEmpty {}.into()),
         TimelineChoice::Number(number) if timelines.contains(&number) => Ok(number),
         TimelineChoice::Number(number) => {
             let known = list_text(&timelines.into_iter().collect::<Vec<_>>());
@@ -125,12 +123,7 @@ impl<'a> Search<'a> {
         Ok(Found::Nothing(nearest))
     }
 
-    fn ask(
-        &self,
-        log: &PathLog<'_>,
-        point: Option<&SummaryPoint>,
-        nearest: &mut Nearest,
-    ) -> Result<Answer, Error> {
+    fn ask(&self, log: &PathLog<'_>, point: Option<&SummaryPoint>, nearest: &mut Nearest) -> Result<Answer, Error> {
         match (self.target, point) {
             (RecoveryTarget::Time(time), _) => by_time(log, *time, self.receiver, nearest),
             (RecoveryTarget::Lsn(lsn), _) => by_lsn(log, *lsn, nearest),

@@ -13,4 +13,5 @@ pub(super) use choose::{Choice, choose};
 pub use request::{
     ArchiveMode, RecoveryPlan, RecoveryRequest, RecoveryStop, RecoveryTarget, TargetAction, TimelineChoice, WalDelivery,
 };
+pub(super) use search::is_past_page_header;
 pub(super) use work::{NeededSegment, RecoveryWork, choose_delivery};

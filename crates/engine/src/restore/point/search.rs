@@ -78,12 +78,9 @@ fn log_end(log: &PathLog<'_>, tail: &Tail) -> LogEnd {
 /// Finds the first record that begins at or after `lsn`, which stays out.
 fn before(log: &PathLog<'_>, lsn: Lsn) -> Result<Stop, Error> {
     Ok(match log.record_from(lsn)? {
-        Some(span) => Stop {
-            lsn: span.lsn,
-            how: RecoveryStop::BeforeRecord,
-            needed_until_lsn: span.end_lsn,
-            last_record: None,
-        },
+        Some(span) => {
+            Stop { lsn: span.lsn, how: RecoveryStop::BeforeRecord, needed_until_lsn: span.end_lsn, last_record: None }
+        }
         None => at_end(&log.tail()?),
     })
 }

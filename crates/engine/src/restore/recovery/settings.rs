@@ -198,7 +198,10 @@ mod tests {
         assert_eq!(text.matches("recovery_target_lsn").count(), 1);
         let void = text.rfind(" = ''").unwrap();
         assert!(text.find("recovery_target_lsn = '0/1'").unwrap() > void);
-        assert!(text.contains("# one\n# two\n") && text.ends_with("restore_command = 'a \\\\''b\\\\'' %%'\n"), "{text}");
+        assert!(
+            text.contains("# one\n# two\n") && text.ends_with("restore_command = 'a \\\\''b\\\\'' %%'\n"),
+            "{text}"
+        );
     }
 
     #[test]

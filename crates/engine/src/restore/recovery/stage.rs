@@ -54,7 +54,9 @@ pub(in crate::restore) fn write_wal(
 /// Every history: the server looks for the newest to number its own timeline (upstream `timeline.c`, `findNewestTimeLine`).
 fn write_histories(archive: &WalArchive, tree: &Tree, writer: &mut TreeWriter<'_>) -> Result<(), Error> {
     let contents = archive.contents()?;
-    for timeline in contents.timelines.into_iter().filter(|(_, found)| found.history.is_some()).map(|(number, _)| number) {
+    for timeline in
+        contents.timelines.into_iter().filter(|(_, found)| found.history.is_some()).map(|(number, _)| number)
+    {
         let name = history_file_name(timeline);
         let Some(text) = archive.history(timeline)? else { continue };
         put_new(tree, writer, &format!("pg_wal/{name}"), &String::from_utf8_lossy(&text))?;

@@ -55,7 +55,9 @@ fn comment(plan: &RecoveryPlan, work: &RecoveryWork) -> String {
     let stop = work.stop_lsn;
     let source = match plan.delivery {
         WalDelivery::Stage => "All the WAL it needs is in pg_wal: restore_command finds nothing on purpose.",
-        WalDelivery::Auto | WalDelivery::Fetch => "It fetches the WAL it needs from the repository, and none beyond the end.",
+        WalDelivery::Auto | WalDelivery::Fetch => {
+            "It fetches the WAL it needs from the repository, and none beyond the end."
+        }
     };
     format!("Recovery ends at {stop}. {source}")
 }

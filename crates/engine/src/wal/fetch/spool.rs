@@ -48,9 +48,7 @@ pub fn prefetch(repository: &Repository, request: &FetchRequest, count: u32) -> 
         let draft = spool.join(format!("{}{DRAFT_SUFFIX}", segment.file_name(size)));
         // Synced: after a crash of the machine a file of zeros under the right name would be taken for the segment.
         let written = File::create(&draft).and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
-        written
-            .and_then(|()| std::fs::rename(&draft, &place))
-            .map_err(|error| file_error(&place, "write", &error))?;
+        written.and_then(|()| std::fs::rename(&draft, &place)).map_err(|error| file_error(&place, "write", &error))?;
         fetched += 1;
     }
     Ok(fetched)

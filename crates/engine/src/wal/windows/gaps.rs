@@ -108,9 +108,7 @@ pub(super) fn add_gaps(
             (None, None) if partial && next == number + 1 => {
                 WindowFinding::GapSegmentPartial { segment: name(number) }.value()
             }
-            (None, None) => {
-                WindowFinding::GapSegmentsMissing { first: name(missing), last: name(next - 1) }.value()
-            }
+            (None, None) => WindowFinding::GapSegmentsMissing { first: name(missing), last: name(next - 1) }.value(),
         };
         gaps.entry((timeline, from_lsn)).or_insert(WindowGap { timeline, from_lsn, to_lsn, cause });
     }

@@ -1,13 +1,12 @@
 use super::gaps::{add_gaps, sound_contents};
 use super::{KnownWal, PathLog, Tail, TimelinePath, WindowFinding};
 use crate::Error;
-use crate::wal::ReceiverState;
+use crate::wal::{ReceiverState, receiver_state};
 use jiff::Timestamp;
 use pgformat::{Lsn, TimelineId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use vault::repository::{BackupId, BackupRecord, Repository};
-use vault::storage::LockHolder;
 use vault::wal::WalContents;
 
 /// Everything that can be restored, and what can't.
@@ -67,7 +66,7 @@ pub struct WindowGap {
 pub fn windows(repository: &Repository) -> Result<RestorableWindows, Error> {
     let known = KnownWal::look(repository)?;
     let (contents, damaged) = sound_contents(&known)?;
-    let receiver = receiver_says(repository)?;
+    let receiver = receiver_state(repository)?.map(|(state, _)| state);
     let mut drafts: Vec<Draft> = Vec::new();
     let mut gaps = BTreeMap::new();
     for timeline in known.timelines() {
@@ -168,20 +167,6 @@ fn without_repetitions(drafts: Vec<Draft>) -> Vec<Window> {
     windows
 }
 
-/// The lock of whoever receives, whose text is a [`ReceiverState`].
-const RECEIVER_LOCK: &str = "wal/receiver";
-
-/// Reads what the present or last receiver has said of itself.
-///
-/// # Errors
-/// Storage errors.
-pub(crate) fn receiver_says(repository: &Repository) -> Result<Option<ReceiverState>, Error> {
-    Ok(match repository.storage().lock_holder(RECEIVER_LOCK)? {
-        LockHolder::Nobody => None,
-        LockHolder::Alive(text) | LockHolder::Dead(text) => serde_json::from_slice(&text).ok(),
-    })
-}
-
 /// Returns the instant at which the end of the run was known to be the end of the server's log.
 pub(crate) fn caught_up_at(log: &PathLog<'_>, tail: &Tail, receiver: Option<&ReceiverState>) -> Option<Timestamp> {
     let state = receiver?;
@@ -189,6 +174,8 @@ pub(crate) fn caught_up_at(log: &PathLog<'_>, tail: &Tail, receiver: Option<&Rec
     // What is durable may end within a record, which then is not in the run.
     let reached = tail.end_lsn >= state.durable_lsn
         || log.run.last == pgformat::WalSegment::ending_at(state.timeline, state.durable_lsn, size).number;
-    let caught_up = state.server_lsn == state.durable_lsn && state.timeline == log.coverage.path.timeline();
+    let caught_up = state.streaming_since.is_some()
+        && state.server_lsn == state.durable_lsn
+        && state.timeline == log.coverage.path.timeline();
     (caught_up && reached).then_some(state.updated_at)
 }
