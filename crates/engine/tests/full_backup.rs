@@ -73,6 +73,7 @@ fn comes_back_the_same(version: MajorVersion, reader: ReaderChoice) {
         owner: Some(testkit::server_owner().name),
         search: BinarySearch { configured: binaries(version).map(|found| found.folder), path_folders: Vec::new() },
         wait: Duration::from_secs(120),
+        recovery: None,
     };
     let started = start(&request, &SilentProgress, &Cancel::new()).unwrap();
     let mut connection = Connection::connect(&started.server.connection_settings("postgres")).unwrap();

@@ -78,6 +78,7 @@ fn start_as(copy: &TestCluster, socket_folder: Option<&Path>) -> Result<StartedS
         owner: None,
         search: BinarySearch { configured: Some(copy.binaries().folder.clone()), path_folders: vec![] },
         wait: Duration::from_secs(120),
+        recovery: None,
     };
     start(&request, &SilentProgress, &Cancel::new())
 }
@@ -274,6 +275,7 @@ fn a_server_that_can_not_start_says_why() {
         owner: None,
         search: BinarySearch { configured: Some(copy.binaries().folder.clone()), path_folders: vec![] },
         wait: Duration::from_secs(120),
+        recovery: None,
     };
     assert!(start(&request, &SilentProgress, &cancel).unwrap_err().is_cancelled());
     assert!(!copy.is_running());

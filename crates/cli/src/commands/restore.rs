@@ -7,6 +7,7 @@ use crate::args::{RestoreOptions, UsageError};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::render::{plan_text, restored_text, units};
+use cadena::pgformat::{Lsn, TimelineId};
 use cadena::restore::{RestoreOutcome, RestorePlan, RestoreRequest, StartRequest, StartedServer, apply, plan, start};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -28,6 +29,11 @@ struct StartedReport {
     port: u16,
     socket_folder: Option<PathBuf>,
     seconds: f64,
+    /// Not after `--target-action shutdown`.
+    running: bool,
+    /// Where recovery ended, and on which timeline the server goes on.
+    recovered_lsn: Option<Lsn>,
+    timeline: Option<TimelineId>,
 }
 
 /// Restores into an empty folder. It never writes over anything, so the plan is shown and not asked about.
@@ -48,7 +54,7 @@ pub fn run(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Ou
         session.screen.line(&restored_text(&outcome, &session.locale, session.zone()))?;
         report.outcome = Some(outcome);
         if let Some(port) = port {
-            let started = start_server(session, options, port)?;
+            let started = start_server(session, options, port, &plan)?;
             session.screen.line(&started_text(session, &started))?;
             report.server = Some(StartedReport::from(&started));
         }
@@ -99,7 +105,12 @@ fn start_port(options: &RestoreOptions, port: Option<u16>) -> Result<Option<u16>
     }
 }
 
-fn start_server(session: &Session, options: &RestoreOptions, port: u16) -> Result<StartedServer, Failure> {
+fn start_server(
+    session: &Session,
+    options: &RestoreOptions,
+    port: u16,
+    plan: &RestorePlan,
+) -> Result<StartedServer, Failure> {
     let request = StartRequest {
         data_directory: absolute("--to", &options.to)?,
         port,
@@ -107,6 +118,7 @@ fn start_server(session: &Session, options: &RestoreOptions, port: u16) -> Resul
         owner: options.owner.clone(),
         search: session.settings.binaries.clone(),
         wait: START_WAIT,
+        recovery: plan.recovery.clone(),
     };
     let progress = session.progress();
     Ok(start(&request, &*progress, &session.cancel)?)
@@ -118,6 +130,9 @@ impl From<&StartedServer> for StartedReport {
             port: started.server.port,
             socket_folder: started.server.socket_folder.clone(),
             seconds: started.seconds,
+            running: started.running,
+            recovered_lsn: started.recovered_lsn,
+            timeline: started.timeline,
         }
     }
 }

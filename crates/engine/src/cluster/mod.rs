@@ -9,6 +9,7 @@ mod libpq;
 mod privileges;
 mod probe;
 mod query;
+mod replay;
 mod replication;
 mod server;
 mod session;
@@ -22,6 +23,7 @@ pub use file_access::{FileRange, FileStat, list_directory, read_beginnings, read
 pub use privileges::{PrivilegeFinding, required_grants};
 pub use probe::{ClusterInfo, ExternalConfigFile, Tablespace, probe};
 pub use query::{QueryResult, Row, SqlParameter, text_array};
+pub use replay::{ReplayState, replay_state};
 pub use replication::{Copied, ReplicationConnection, StandbyStatus, StreamEnd, SystemIdentification, WalBytes};
 pub use server::{LocalServer, ServerOwner, StartOptions};
 pub use session::{BackupSession, BackupStart, BackupStop};

@@ -1,8 +1,11 @@
 use super::error::write_error;
 use super::files::{Layout, Tree, TreeWriter, sync_path, sync_roots, write_members};
-use super::recovery::{write_missing_config, write_recovery};
+use super::point::check_segments;
+use super::recovery::{
+    RecoverySettings, restore_command, target_settings, write_missing_config, write_recovery, write_wal,
+};
 use super::target::{Claim, Marker, Ownership, undo};
-use super::{RestoreError, RestoreNote, RestorePlan};
+use super::{ArchiveMode, RestoreError, RestoreNote, RestorePlan, WalDelivery};
 use crate::cluster::ClusterError;
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::Lsn;
@@ -32,11 +35,11 @@ pub struct RestoreOutcome {
 /// The name that pg_control is written under until it is whole.
 const CONTROL_FILE_DRAFT: &str = "global/pg_control.cadena";
 
-/// Applies a plan: checks every archive's SHA-256 before the first byte is written, writes the files in parallel, each output
-/// byte once, pg_control last, everything fsynced; then recovery settings.
+/// Applies a plan: checks every archive's SHA-256 and every WAL segment before the first byte is written, writes the files in
+/// parallel, each output byte once, pg_control last, everything fsynced; then recovery settings.
 ///
 /// # Errors
-/// `RepositoryArchiveDigest` before anything is written; the refusals of [`super::plan`] again, should a target have changed
+/// `RepositoryArchiveDigest`, `RestoreWalDamaged` before anything is written; the refusals of [`super::plan`] again, should a target have changed
 /// meanwhile; `RestoreContent`, `RestoreWrite`, `RestoreDiskFull`. After an error the targets are as they were, or
 /// `RestoreRemains` says what is left.
 ///
@@ -52,15 +55,19 @@ pub fn apply(
     let (record, target) = subject(plan)?;
     let reader = repository.open_archive(record)?;
     check_digest(&reader, record, progress, cancel)?;
+    if let (Some(recovery), Some(work)) = (&plan.recovery, &plan.work) {
+        progress.phase(Phase::Verifying, Some(recovery.wal_bytes));
+        check_segments(repository, work, recovery.delivery, plan.jobs, progress, cancel)?;
+    }
 
     let ownership = ownership(plan)?;
     let claims = claim_targets(plan, target, record, &ownership)?;
-    match write_cluster(&reader, plan, record, &claims, ownership, progress, cancel) {
+    match write_cluster(repository, &reader, plan, record, &claims, ownership, progress, cancel) {
         Ok(notes) => Ok(RestoreOutcome {
             files: plan.files,
             written_bytes: plan.plain_bytes,
             seconds: started.elapsed().as_secs_f64(),
-            stop_lsn: record.stop_lsn,
+            stop_lsn: plan.recovery.as_ref().map(|recovery| recovery.stop_lsn).or(record.stop_lsn),
             notes,
         }),
         Err(error) => Err(undo(claims, error)),
@@ -124,7 +131,9 @@ fn claim_targets(
 }
 
 /// Writes everything below the claimed targets, in the order in which it may become durable.
+#[allow(clippy::too_many_arguments, reason = "called once; a struct for it would have no other meaning")]
 fn write_cluster(
+    repository: &Repository,
     reader: &ArchiveReader,
     plan: &RestorePlan,
     record: &BackupRecord,
@@ -145,7 +154,12 @@ fn write_cluster(
     link_tablespaces(plan, &tree)?;
     notes.extend(write_members(reader, &layout, &tree, plan.jobs, progress, cancel)?);
     notes.extend(write_missing_config(&tree, &plan.survey)?);
-    write_recovery(&tree, &plan.survey, &record.id.to_string())?;
+    let (settings, told) = settings_of(plan);
+    if let (Some(recovery), Some(work)) = (&plan.recovery, &plan.work) {
+        write_wal(repository, work, recovery.delivery, &tree, progress, cancel)?;
+    }
+    write_recovery(&tree, &plan.survey, &record.id.to_string(), &settings)?;
+    notes.extend(told);
 
     progress.phase(Phase::Syncing, None);
     cancel.check()?;
@@ -156,6 +170,22 @@ fn write_cluster(
     // The data directory's marker goes last: as long as it is there, the tablespaces' may be, too.
     claims.iter().rev().try_for_each(Claim::release)?;
     Ok(notes)
+}
+
+/// Returns what the server is to be told, and what its user should know of that.
+fn settings_of(plan: &RestorePlan) -> (RecoverySettings, Vec<RestoreNote>) {
+    let (Some(recovery), Some(work)) = (&plan.recovery, &plan.work) else {
+        return (RecoverySettings::to_backup_end(), Vec::new());
+    };
+    let mut notes = Vec::new();
+    if recovery.archive_mode == ArchiveMode::Off {
+        notes.push(RestoreNote::RestoreArchivingOff {});
+    }
+    if recovery.delivery == WalDelivery::Fetch {
+        let command = restore_command(recovery.delivery, work.until_lsn, &plan.fetch_command);
+        notes.push(RestoreNote::RestoreFetchesWal { command });
+    }
+    (target_settings(recovery, work, &plan.fetch_command, plan.survey.control.version), notes)
 }
 
 fn open_tree(claims: &[Claim], ownership: Ownership) -> Result<Tree, RestoreError> {

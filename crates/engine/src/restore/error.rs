@@ -58,6 +58,43 @@ pub enum RestoreError {
     /// file, and the next restore into it removes the rest.
     #[error("the restore failed ({reason}) and its remains in {directory} could not be removed: {cause}")]
     RestoreRemains { directory: String, cause: String, reason: String },
+    /// No backup and the WAL after it lead to the target.
+    #[error("{target} can't be reached; before it {earlier_lsn} can, after it {later_lsn}")]
+    RestoreTargetUnreachable {
+        target: String,
+        earlier_at: Option<jiff::Timestamp>,
+        earlier_lsn: String,
+        later_at: Option<jiff::Timestamp>,
+        later_lsn: String,
+        timelines: String,
+    },
+    /// Several restore points have the name.
+    #[error("{target} is the name of several restore points: {found}")]
+    RestoreTargetAmbiguous { target: String, found: String },
+    /// Neither the archive nor a backup knows the timeline.
+    #[error("there is no timeline {timeline}; known are: {known}")]
+    RestoreUnknownTimeline { timeline: pgformat::TimelineId, known: String },
+    /// No restore point has the name.
+    #[error("there is no restore point {name}; the newest are: {known}")]
+    RestoreUnknownPoint { name: String, known: String, timelines: String },
+    /// The log breaks off before the target, and goes on later.
+    #[error("WAL from {needed_from} on is missing (segment {segment}); {target} lies after it")]
+    RestoreWalMissing {
+        segment: String,
+        needed_from: String,
+        target: String,
+        earlier_at: Option<jiff::Timestamp>,
+        later_at: Option<jiff::Timestamp>,
+    },
+    /// A segment that recovery needs is not what was archived.
+    #[error("WAL segment {segment}, which is needed, is damaged: {detail}")]
+    RestoreWalDamaged { segment: String, detail: String, earlier_at: Option<jiff::Timestamp>, earlier_lsn: String },
+    /// The restored server could not fetch its WAL.
+    #[error("user {owner} can't fetch WAL: {detail} is in the way")]
+    RestoreFetchUnusable { owner: String, detail: String },
+    /// Recovery did not end where it ought to.
+    #[error("recovery in {directory} ended at {recovered_lsn}, not at {expected_lsn}")]
+    RestoreEndedShort { directory: String, expected_lsn: String, recovered_lsn: String },
 }
 
 /// Turns an operating system's refusal to write `path` into an error.

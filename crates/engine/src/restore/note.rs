@@ -15,4 +15,8 @@ pub enum RestoreNote {
     RestoreDroppedSignal { file: String },
     /// A restore that was killed earlier had left files in this directory; they were removed first.
     RestoreRemovedRemains { directory: String },
+    /// The copy does not archive its WAL and waits for no standby, whatever the source's settings say.
+    RestoreArchivingOff {},
+    /// The server fetches its WAL from the repository with this command while it recovers: both must stay until it has ended.
+    RestoreFetchesWal { command: String },
 }

@@ -1,13 +1,17 @@
 use super::files::{Layout, Survey, is_in_place, survey};
+use super::point::{Choice, RecoveryWork, choose, choose_delivery};
 use super::target::{
     Access, FilesystemNeed, TargetNeed, TargetState, Usage, check_space, filesystem_needs, inspect, resolved, usage,
 };
-use super::{RecoveryPlan, RecoveryRequest, RestoreError};
+use super::{RecoveryPlan, RecoveryRequest, RecoveryTarget, RestoreError, WalDelivery};
 use crate::Error;
 use crate::cluster::ServerOwner;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use vault::repository::{BackupId, BackupKind, BackupRecord, BackupState, RecordTablespace, Repository};
+
+/// How many fetched segments lie in pg_wal at a time, with some to spare.
+const FETCHED_SEGMENTS: u64 = 8;
 
 /// Says which backup is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +69,12 @@ pub struct RestorePlan {
     pub recovery: Option<RecoveryPlan>,
     #[serde(skip)]
     pub(super) survey: Box<Survey>,
+    /// What the recovery takes and is told; as `recovery`.
+    #[serde(skip)]
+    pub(super) work: Option<Box<RecoveryWork>>,
+    /// The program that serves WAL.
+    #[serde(skip)]
+    pub(super) fetch_command: Vec<String>,
 }
 
 /// Where a tablespace goes.
@@ -82,14 +92,17 @@ pub struct TablespaceTarget {
 
 /// Makes the plan and checks all that can be checked without reading whole archives: the backup is COMPLETADO, its archive is
 /// there with the right size, its index is sound and holds what a start needs, the target and every tablespace target are
-/// empty or absent, no server runs there, no target lies inside another, the owner can reach them, space suffices.
+/// empty or absent, no server runs there, no target lies inside another, the owner can reach them, space suffices. With a recovery
+/// target: a backup and WAL without a gap lead to it.
 ///
 /// # Errors
+/// `RestoreTargetUnreachable`, `RestoreTargetAmbiguous`, `RestoreUnknownTimeline`, `RestoreUnknownPoint`, `RestoreWalMissing`,
+/// `RestoreWalDamaged`, `RestoreFetchUnusable`;
 /// `RestoreNotCompleted`, `RestoreKind`, `RestoreIncomplete`, `RestoreMismatch`, `RestoreUnknownTablespace`,
 /// `RestoreTablespaceTarget`, `RestoreTarget`, `RestoreTargetNotEmpty`, `RestoreTargetRunning`, `RestoreBusy`, `RestoreUnreachable`,
 /// `RestoreNoSpace`, `RestoreNoInodes`, and the repository's, archive's and format's own.
 pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<RestorePlan, Error> {
-    let record = choose_backup(repository, request.selector)?;
+    let Choice { record, work } = choose_recovery(repository, request)?;
     let tablespaces = place_tablespaces(&record.tablespaces, &request.tablespaces)?;
     let layout = Layout::new(&record.tablespaces);
     let reader = repository.open_archive(&record)?;
@@ -108,15 +121,35 @@ pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<Restore
         jobs: request.jobs.max(1),
         recovery: None,
         survey: Box::new(survey),
+        work: work.map(Box::new),
+        fetch_command: request.recovery.fetch_command.clone().unwrap_or_default(),
         backups: vec![record],
     };
-    if let Some(target) = &request.target {
-        let owner = ServerOwner::choose(request.owner.as_deref(), target)?;
+    let owner = match &request.target {
+        Some(target) => Some(ServerOwner::choose(request.owner.as_deref(), target)?),
+        None => None,
+    };
+    if let Some(work) = &plan.work {
+        let delivery = choose_delivery(repository, &request.recovery, work, owner.as_ref())?;
+        plan.recovery = Some(work.plan(&request.recovery, delivery));
+    }
+    if let (Some(target), Some(owner)) = (&request.target, owner) {
         check_targets(&mut plan, target, &owner)?;
         plan.owner_name = Some(owner.name.clone());
         plan.owner = Some(owner);
     }
     Ok(plan)
+}
+
+/// Finds the backup to begin with, and what recovery takes beyond it.
+fn choose_recovery(repository: &Repository, request: &RestoreRequest) -> Result<Choice, Error> {
+    if request.recovery.target == RecoveryTarget::BackupEnd {
+        return Ok(Choice { record: choose_backup(repository, request.selector)?, work: None });
+    }
+    if let RestoreSelector::Backup(_) = request.selector {
+        choose_backup(repository, request.selector)?;
+    }
+    choose(repository, &request.recovery, request.selector)
 }
 
 /// Finds the record, and refuses what can't be restored.
@@ -204,7 +237,17 @@ fn check_targets(plan: &mut RestorePlan, target: &Path, owner: &ServerOwner) -> 
         remains.push(taken);
     }
     // Recovery writes on: at its end the last segment is copied into the new timeline, and the next one is made.
-    let recovery_bytes = 2 * plan.survey.control.wal_segment_size.bytes();
+    let mut recovery_bytes = 2 * plan.survey.control.wal_segment_size.bytes();
+    let mut recovery_inodes = 0;
+    if let Some(recovery) = &plan.recovery {
+        // While it fetches, the server keeps what it replayed since its last restart point, and a few ahead.
+        let kept = match recovery.delivery {
+            WalDelivery::Stage => recovery.segments,
+            WalDelivery::Auto | WalDelivery::Fetch => recovery.segments.min(FETCHED_SEGMENTS),
+        };
+        recovery_bytes += kept * plan.survey.control.wal_segment_size.bytes();
+        recovery_inodes += 2 * kept;
+    }
     let needs: Vec<TargetNeed<'_>> = directories
         .iter()
         .zip(&plan.survey.roots)
@@ -214,7 +257,7 @@ fn check_targets(plan: &mut RestorePlan, target: &Path, owner: &ServerOwner) -> 
             directory,
             needed_bytes: root.allocated_bytes + if number == 0 { recovery_bytes } else { 0 },
             // The directory itself, its marker, and settings.
-            needed_inodes: root.inodes + 8,
+            needed_inodes: root.inodes + 8 + if number == 0 { recovery_inodes } else { 0 },
             remains,
         })
         .collect();

@@ -1,9 +1,20 @@
+//! How does a restored cluster start? Watched through its own files until recovery has ended, and where it ought to.
+
 use super::error::target_error;
+use super::point::is_past_page_header;
+use super::recovery::SPOOL_FOLDER;
 use super::socket::folder_for;
-use crate::cluster::{BinarySearch, ClusterError, LocalServer, PostgresBinaries, ServerOwner, StartOptions};
+use super::{RecoveryPlan, RestoreError, TargetAction};
+use crate::cluster::{
+    BinarySearch, ClusterError, Connection, LocalServer, PostgresBinaries, ServerOwner, StartOptions, replay_state,
+};
 use crate::pipeline::PipelineError;
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::control_file::{CONTROL_FILE_PATH, ClusterState, ControlFile};
+use pgformat::timeline_history::parse_history;
+use pgformat::wal::SummaryTime;
+use pgformat::wal_segment::{history_file_name, parse_history_file_name};
+use pgformat::{Lsn, TimelineId};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,13 +34,23 @@ pub struct StartRequest {
     pub search: BinarySearch,
     /// How long it may take until it accepts writes, recovery included.
     pub wait: Duration,
+    /// Where recovery is to end, and what the server does there ([`super::RestorePlan::recovery`]); `None`: with the backup.
+    pub recovery: Option<RecoveryPlan>,
 }
 
-/// A restored cluster that accepts connections.
+/// A restored cluster whose recovery has ended.
 #[derive(Debug, Clone)]
 pub struct StartedServer {
     /// The server; it stays up when this is dropped.
     pub server: LocalServer,
+    /// Whether it runs: not when it was to stop at its target.
+    pub running: bool,
+    /// Where recovery ended; `None` when a server that does not write can't be asked.
+    pub recovered_lsn: Option<Lsn>,
+    /// The timeline that it writes now; `None` when it does not write.
+    pub timeline: Option<TimelineId>,
+    /// The last transaction that is there, when the log after the backup has one.
+    pub last_commit: Option<SummaryTime>,
     /// Wall time, recovery included.
     pub seconds: f64,
 }
@@ -76,14 +97,90 @@ pub fn start(request: &StartRequest, progress: &dyn Progress, cancel: &Cancel) -
         log_file: directory.join(LOG_FILE),
         wait: request.wait,
     };
-    let server = start_cancellably(&binaries, directory, &owner, &options, cancel)?;
-    match wait_until_ready(&server, &options.log_file, deadline, cancel) {
-        Ok(()) => Ok(StartedServer { server, seconds: started.elapsed().as_secs_f64() }),
-        Err(error) if error.is_cancelled() => {
-            server.stop(false)?;
-            Err(error)
+    let action = request.recovery.as_ref().map_or(TargetAction::Promote, |recovery| recovery.action);
+    let starting = start_cancellably(&binaries, directory, &owner, &options, cancel);
+    let (server, end) = match starting {
+        // It may have stopped by itself before anybody was let in, which pg_ctl takes for a failure.
+        Err(error) if action == TargetAction::Shutdown && !error.is_cancelled() => {
+            let server = described(&binaries, directory, &owner, &options);
+            if has_stopped_in_recovery(directory) { (server, End::default()) } else { return Err(error) }
         }
-        Err(error) => Err(error),
+        started => {
+            let server = started?;
+            let log_file = &options.log_file;
+            let ended = match action {
+                TargetAction::Promote => wait_until_ready(&server, log_file, deadline, cancel),
+                TargetAction::Pause => wait_until_paused(&server, log_file, deadline, cancel),
+                TargetAction::Shutdown => wait_until_stopped(&server, log_file, deadline, cancel),
+            };
+            match ended {
+                Ok(end) => (server, end),
+                Err(error) if error.is_cancelled() => {
+                    server.stop(false)?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    if let Some(recovery) = &request.recovery {
+        check_end(&server, recovery, end.recovered_lsn, control.wal_block_size_bytes)?;
+    }
+    if action == TargetAction::Promote {
+        // What was fetched ahead and not needed; a fetch that is still at work cleans nothing up.
+        let _ = std::fs::remove_dir_all(directory.join(SPOOL_FOLDER));
+    }
+    Ok(StartedServer {
+        server,
+        running: action != TargetAction::Shutdown,
+        recovered_lsn: end.recovered_lsn,
+        timeline: end.timeline,
+        last_commit: request.recovery.as_ref().and_then(|recovery| recovery.last_commit),
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// How recovery ended, as far as that can be seen.
+#[derive(Debug, Clone, Copy, Default)]
+struct End {
+    recovered_lsn: Option<Lsn>,
+    timeline: Option<TimelineId>,
+}
+
+/// Refuses a recovery that ended elsewhere than it was to; the server is stopped, so that nobody writes into what is not what they
+/// asked for.
+fn check_end(
+    server: &LocalServer,
+    recovery: &RecoveryPlan,
+    recovered: Option<Lsn>,
+    block_size_bytes: u32,
+) -> Result<(), Error> {
+    let Some(recovered) = recovered else { return Ok(()) };
+    let expected = recovery.stop_lsn;
+    if recovered == expected || is_past_page_header(recovered, expected, block_size_bytes) {
+        return Ok(());
+    }
+    server.stop(false)?;
+    Err(RestoreError::RestoreEndedShort {
+        directory: server.data_directory.display().to_string(),
+        expected_lsn: expected.to_string(),
+        recovered_lsn: recovered.to_string(),
+    }
+    .into())
+}
+
+fn described(
+    binaries: &PostgresBinaries,
+    directory: &Path,
+    owner: &ServerOwner,
+    options: &StartOptions,
+) -> LocalServer {
+    LocalServer {
+        binaries: binaries.clone(),
+        data_directory: directory.to_owned(),
+        owner: owner.clone(),
+        port: options.port,
+        socket_folder: options.socket_folder.clone(),
     }
 }
 
@@ -95,13 +192,7 @@ fn start_cancellably(
     options: &StartOptions,
     cancel: &Cancel,
 ) -> Result<LocalServer, Error> {
-    let starting = LocalServer {
-        binaries: binaries.clone(),
-        data_directory: directory.to_owned(),
-        owner: owner.clone(),
-        port: options.port,
-        socket_folder: options.socket_folder.clone(),
-    };
+    let starting = described(binaries, directory, owner, options);
     std::thread::scope(|scope| {
         let start = scope.spawn(|| LocalServer::start(binaries, directory, owner, options));
         while !start.is_finished() {
@@ -121,31 +212,96 @@ fn start_cancellably(
     })
 }
 
-/// Waits for the end of recovery.
-fn wait_until_ready(server: &LocalServer, log_file: &Path, deadline: Instant, cancel: &Cancel) -> Result<(), Error> {
+/// Looks again and again until `ended` says so; fails when the server ends before or time is up.
+fn wait_for(
+    server: &LocalServer,
+    log_file: &Path,
+    deadline: Instant,
+    cancel: &Cancel,
+    ended: &mut dyn FnMut(Option<&PostmasterStatus>) -> Option<End>,
+) -> Result<End, Error> {
     loop {
         cancel.check()?;
         let failed = |what: &str| ClusterError::ClusterStart {
             directory: server.data_directory.display().to_string(),
             detail: format!("{what}\n{}", log_tail(log_file)).trim_end().to_owned(),
         };
-        match postmaster_status(&server.data_directory) {
-            Some(PostmasterStatus { pid, .. }) if !is_alive(pid) => {
-                return Err(failed("the server ended during recovery").into());
-            }
-            Some(status) if status.word == "ready" && has_left_recovery(&server.data_directory) => return Ok(()),
-            // Recovery goes on; or the file is short for a moment, while it is rewritten.
-            Some(_) => {}
-            None if !server.data_directory.join("postmaster.pid").exists() => {
-                return Err(failed("the server ended during recovery").into());
-            }
-            None => {}
+        // Before the question, so that a server that ends in between is asked once more.
+        let status = postmaster_status(&server.data_directory);
+        let gone = match &status {
+            Some(status) => !is_alive(status.pid),
+            // Else the file is short for a moment, while it is rewritten.
+            None => !server.data_directory.join("postmaster.pid").exists(),
+        };
+        if let Some(end) = ended(status.as_ref().filter(|_| !gone)) {
+            return Ok(end);
+        }
+        if gone {
+            return Err(failed("the server ended during recovery").into());
         }
         if Instant::now() >= deadline {
             return Err(failed("recovery has not ended in time; the server goes on with it").into());
         }
         std::thread::sleep(POLL_INTERVAL);
     }
+}
+
+/// Waits until the server writes.
+fn wait_until_ready(server: &LocalServer, log_file: &Path, deadline: Instant, cancel: &Cancel) -> Result<End, Error> {
+    let directory = &server.data_directory;
+    wait_for(server, log_file, deadline, cancel, &mut |status| {
+        let ready = status.is_some_and(|status| status.word == "ready") && has_left_recovery(directory);
+        ready.then(|| new_timeline(directory))
+    })
+}
+
+/// Waits until the server stands still at its target. One that does not let us in counts as soon as it lets others in: that it stops
+/// at its target or ends with an error is its own doing.
+fn wait_until_paused(server: &LocalServer, log_file: &Path, deadline: Instant, cancel: &Cancel) -> Result<End, Error> {
+    let mut connection: Option<Connection> = None;
+    wait_for(server, log_file, deadline, cancel, &mut |status| {
+        status.filter(|status| status.word == "ready")?;
+        let asked = match connection.take() {
+            Some(connection) => Ok(connection),
+            None => Connection::connect(&server.connection_settings("postgres")),
+        };
+        let Ok(mut asked) = asked else { return Some(End::default()) };
+        match replay_state(&mut asked) {
+            Ok(Some(state)) if !state.paused => {
+                connection = Some(asked);
+                None
+            }
+            Ok(Some(state)) => Some(End { recovered_lsn: state.replayed_lsn, timeline: None }),
+            Ok(None) => Some(new_timeline(&server.data_directory)),
+            Err(_) => None,
+        }
+    })
+}
+
+/// Waits until the server has stopped by itself.
+fn wait_until_stopped(server: &LocalServer, log_file: &Path, deadline: Instant, cancel: &Cancel) -> Result<End, Error> {
+    wait_for(server, log_file, deadline, cancel, &mut |status| {
+        (status.is_none() && has_stopped_in_recovery(&server.data_directory)).then(End::default)
+    })
+}
+
+/// Tells whether the server reached its target and stopped there: after a failure the control file says that it was recovering.
+fn has_stopped_in_recovery(data_directory: &Path) -> bool {
+    let bytes = std::fs::read(data_directory.join(CONTROL_FILE_PATH)).unwrap_or_default();
+    let stopped = ControlFile::parse(&bytes).is_ok_and(|control| control.state == ClusterState::ShutDownedInRecovery);
+    stopped && !data_directory.join("postmaster.pid").exists()
+}
+
+/// Reads where recovery ended from the history that the server wrote when it began its own timeline: the newest of all, since it
+/// takes the number after the newest (upstream `timeline.c`).
+fn new_timeline(data_directory: &Path) -> End {
+    let files = std::fs::read_dir(data_directory.join("pg_wal")).into_iter().flatten().flatten();
+    let newest = files.filter_map(|file| parse_history_file_name(file.file_name().to_str()?)).max();
+    let Some(timeline) = newest else { return End::default() };
+    let path = data_directory.join("pg_wal").join(history_file_name(timeline));
+    let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let entries = parse_history(&text).unwrap_or_default();
+    End { recovered_lsn: entries.last().map(|entry| entry.switch_lsn), timeline: Some(timeline) }
 }
 
 /// Tells whether the control file says that the server writes; one that is being written and can't be read says nothing.

@@ -8,7 +8,7 @@ mod survey;
 mod tree;
 mod write;
 
-pub(super) use durable::{sync_path, sync_roots};
+pub(super) use durable::{sync_file, sync_path, sync_roots};
 pub(crate) use layout::Layout;
 pub(super) use layout::is_in_place;
 pub(super) use survey::Survey;

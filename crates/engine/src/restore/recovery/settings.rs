@@ -39,30 +39,62 @@ const VOID_SETTINGS: [(&str, &str); 12] = [
 ];
 
 /// A command that finds no WAL, whatever it is asked for.
-const NOTHING_FOUND: &str = if cfg!(windows) { "exit 1" } else { "false" };
+pub(super) const NOTHING_FOUND: &str = if cfg!(windows) { "exit 1" } else { "false" };
 
-/// Returns the lines that make the server recover to the backup's end and then leave recovery on a new timeline.
-fn recovery_settings(backup: &str) -> String {
-    let mut lines = format!(
-        "\n# Recovery settings written by cadena for the restore of backup {backup}.\n\
-         # The server recovers to the end of the backup and goes on in a new timeline, so that it never writes WAL under the\n\
-         # names of the cluster it was copied from. All the WAL it needs is in pg_wal: restore_command finds nothing on purpose.\n\
-         # Once the server has left recovery these lines may be removed.\n"
-    );
-    for (name, value) in VOID_SETTINGS {
-        lines.push_str(&format!("{name} = '{value}'\n"));
+/// What the server is told beyond [`VOID_SETTINGS`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RecoverySettings {
+    /// What happens, as a comment: lines without the sign.
+    pub comment: String,
+    /// Names and values, in the order in which they are written: after all void ones, since the server refuses a second target,
+    /// and takes an empty one that it reads later for none at all (upstream `assign_recovery_target_lsn`).
+    pub settings: Vec<(&'static str, String)>,
+}
+
+impl RecoverySettings {
+    /// Recovers to the backup's end with what is in pg_wal.
+    pub fn to_backup_end() -> Self {
+        let comment = "The server recovers to the end of the backup and goes on in a new timeline, so that it never writes WAL under the\n\
+             names of the cluster it was copied from. All the WAL it needs is in pg_wal: restore_command finds nothing on purpose."
+            .to_owned();
+        RecoverySettings { comment, settings: vec![("restore_command", NOTHING_FOUND.to_owned())] }
     }
-    lines.push_str(&format!("restore_command = '{NOTHING_FOUND}'\n"));
-    lines
+
+    /// Returns the lines for postgresql.auto.conf.
+    fn text(&self, backup: &str) -> String {
+        let mut lines = format!("\n# Recovery settings written by cadena for the restore of backup {backup}.\n");
+        for line in self.comment.lines() {
+            lines.push_str(&format!("# {line}\n"));
+        }
+        lines.push_str("# Once the server has left recovery these lines may be removed.\n");
+        let replaced = |name: &str| self.settings.iter().any(|(other, _)| *other == name);
+        for (name, value) in VOID_SETTINGS.into_iter().filter(|(name, _)| !replaced(name)) {
+            lines.push_str(&format!("{name} = '{value}'\n"));
+        }
+        for (name, value) in &self.settings {
+            lines.push_str(&format!("{name} = '{}'\n", conf_quoted(value)));
+        }
+        lines
+    }
+}
+
+/// Writes a value so that it can stand between single quotes in a configuration file (upstream `guc-file.l`, `GUC_scanstr`).
+fn conf_quoted(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\'', "''")
 }
 
 /// Appends the recovery settings to postgresql.auto.conf, makes `recovery.signal`, and marks the restored WAL as archived.
 ///
 /// # Errors
 /// `RestoreWrite`, `RestoreDiskFull`.
-pub(crate) fn write_recovery(tree: &Tree, survey: &Survey, backup: &str) -> Result<(), RestoreError> {
+pub(crate) fn write_recovery(
+    tree: &Tree,
+    survey: &Survey,
+    backup: &str,
+    recovery: &RecoverySettings,
+) -> Result<(), RestoreError> {
     let mut writer = TreeWriter::new(tree);
-    let settings = recovery_settings(backup);
+    let settings = recovery.text(backup);
     if survey.has_auto_conf {
         let path = tree.full_path(0, b"postgresql.auto.conf");
         let result = File::options().append(true).open(&path).and_then(|mut file| file.write_all(settings.as_bytes()));
@@ -142,13 +174,13 @@ const MINIMAL_IDENT_CONF: &str = "\
 # MAPNAME       SYSTEM-USERNAME         PG-USERNAME
 ";
 
-fn put(tree: &Tree, writer: &mut TreeWriter<'_>, path: &str, content: &str) -> Result<(), RestoreError> {
+pub(super) fn put(tree: &Tree, writer: &mut TreeWriter<'_>, path: &str, content: &str) -> Result<(), RestoreError> {
     let mut file = writer.create_file(0, path.as_bytes())?;
     file.write_all(content.as_bytes()).map_err(|error| write_error(&tree.full_path(0, path.as_bytes()), error))
 }
 
 /// As [`put`], unless the file is there: the archive may hold it.
-fn put_new(tree: &Tree, writer: &mut TreeWriter<'_>, path: &str, content: &str) -> Result<(), RestoreError> {
+pub(super) fn put_new(tree: &Tree, writer: &mut TreeWriter<'_>, path: &str, content: &str) -> Result<(), RestoreError> {
     if tree.full_path(0, path.as_bytes()).symlink_metadata().is_ok() {
         return Ok(());
     }
@@ -160,8 +192,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_target_stands_once_and_after_all_that_is_void() {
+        let settings = vec![("recovery_target_lsn", "0/1".to_owned()), ("restore_command", r"a \'b\' %%".to_owned())];
+        let text = RecoverySettings { comment: "one\ntwo".to_owned(), settings }.text("7");
+        assert_eq!(text.matches("recovery_target_lsn").count(), 1);
+        let void = text.rfind(" = ''").unwrap();
+        assert!(text.find("recovery_target_lsn = '0/1'").unwrap() > void);
+        assert!(
+            text.contains("# one\n# two\n") && text.ends_with("restore_command = 'a \\\\''b\\\\'' %%'\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn every_line_is_a_comment_or_a_quoted_setting() {
-        let settings = recovery_settings("7");
+        let settings = RecoverySettings::to_backup_end().text("7");
         assert!(settings.contains("restore of backup 7.\n") && settings.contains("\nrestore_command = '"));
         assert!(settings.contains("\nrecovery_target = ''\n") && settings.ends_with('\n'));
         assert!(settings.lines().all(|line| line.is_empty() || line.starts_with('#') || line.contains(" = '")));

@@ -34,6 +34,13 @@ impl Access {
             && self.barrier(place).is_none()
     }
 
+    /// Tells whether this user can run the program `place`.
+    pub fn can_run(&self, place: &Path) -> bool {
+        let Ok(status) = stat(place) else { return false };
+        let passes = place.parent().is_some_and(|folder| self.barrier(folder).is_none());
+        rustix::fs::FileType::from_raw_mode(status.st_mode).is_file() && self.allows(&status, 0o1) && passes
+    }
+
     fn allows(&self, status: &Stat, wanted: u32) -> bool {
         let mode = status.st_mode & 0o777;
         let granted = if status.st_uid == self.uid {

@@ -1,0 +1,204 @@
+//! Which backup does recovery begin with, along which path, and where does it stop?
+
+use super::refusal::{damaged, list_text, target_text, unreachable};
+use super::request::{RecoveryRequest, RecoveryTarget, TimelineChoice};
+use super::search::{Answer, Nearest, Stop, after_record, at_end, by_lsn, by_time};
+use super::work::{RecoveryWork, work_for};
+use crate::Error;
+use crate::restore::{RestoreError, RestoreSelector};
+use crate::wal::{KnownWal, PathLog, ReceiverState, TimelinePath, receiver_state};
+use pgformat::TimelineId;
+use pgformat::wal::{SegmentSummary, SummaryPoint};
+use std::collections::BTreeMap;
+use vault::repository::{BackupRecord, Repository, RepositoryError};
+
+/// The outcome.
+pub(in crate::restore) struct Choice {
+    pub record: BackupRecord,
+    /// `None` when recovery ends with the backup, as it would without any archived WAL.
+    pub work: Option<RecoveryWork>,
+}
+
+/// Chooses for every target but the backup's end. `only` is the one backup that may be used.
+///
+/// # Errors
+/// `RestoreTargetUnreachable`, `RestoreTargetAmbiguous`, `RestoreUnknownTimeline`, `RestoreUnknownPoint`, `RestoreWalMissing`,
+/// `RestoreWalDamaged`; repository, archive and storage errors.
+pub(in crate::restore) fn choose(
+    repository: &Repository,
+    request: &RecoveryRequest,
+    selector: RestoreSelector,
+) -> Result<Choice, Error> {
+    let known = KnownWal::look(repository)?;
+    let receiver = receiver_state(repository)?.map(|(state, _)| state);
+    let only = match selector {
+        RestoreSelector::Latest => None,
+        RestoreSelector::Backup(id) => Some(id),
+    };
+    let search = Search { known: &known, target: &request.target, receiver: receiver.as_ref(), only };
+    let path = known.path(chosen_timeline(&known, request.timeline)?);
+    if request.target == RecoveryTarget::Latest && known.archive.is_none() && only.is_none() {
+        return Ok(Choice { record: repository.latest()?, work: None });
+    }
+    match search.along(&path)? {
+        Found::Stop(found) => found.choice(&search, &path),
+        Found::Nothing(nearest) => {
+            let others = known.timelines().into_iter().filter(|timeline| *timeline != path.timeline());
+            let leads = |timeline: &TimelineId| matches!(search.along(&known.path(*timeline)), Ok(Found::Stop(_)));
+            let timelines: Vec<TimelineId> = others.filter(leads).collect();
+            Err(unreachable(&known, &path, &request.target, &nearest, &timelines).into())
+        }
+    }
+}
+
+fn chosen_timeline(known: &KnownWal, choice: TimelineChoice) -> Result<TimelineId, Error> {
+    let timelines = known.timelines();
+    match choice {
+        TimelineChoice::Newest => timelines.last().copied().ok_or_else(|| RepositoryError::RepositoryEmpty {}.into()),
+        TimelineChoice::Number(number) if timelines.contains(&number) => Ok(number),
+        TimelineChoice::Number(number) => {
+            let known = list_text(&timelines.into_iter().collect::<Vec<_>>());
+            Err(RestoreError::RestoreUnknownTimeline { timeline: number, known }.into())
+        }
+    }
+}
+
+struct Search<'a> {
+    known: &'a KnownWal,
+    target: &'a RecoveryTarget,
+    receiver: Option<&'a ReceiverState>,
+    only: Option<vault::repository::BackupId>,
+}
+
+enum Found<'a> {
+    Stop(FoundStop<'a>),
+    Nothing(Nearest),
+}
+
+struct FoundStop<'a> {
+    record: &'a BackupRecord,
+    stop: Stop,
+}
+
+impl FoundStop<'_> {
+    fn choice(&self, search: &Search<'_>, path: &TimelinePath) -> Result<Choice, Error> {
+        let known = search.known;
+        let log = PathLog::new(known, &known.contents, path, self.record);
+        let at_backup_end = Some(self.stop.lsn) == self.record.stop_lsn;
+        let work = match log {
+            Some(log) if !(at_backup_end && *search.target == RecoveryTarget::Latest) => {
+                let made = work_for(known, &log, &self.stop);
+                Some(made.map_err(|error| damaged(error, || search.nearest_before_damage(&log)))?)
+            }
+            _ => None,
+        };
+        Ok(Choice { record: self.record.clone(), work })
+    }
+}
+
+impl<'a> Search<'a> {
+    /// Asks the backups on a path, the newest first.
+    fn along(&self, path: &TimelinePath) -> Result<Found<'a>, Error> {
+        let mut backups: Vec<&'a BackupRecord> = self.known.backups.iter().collect();
+        backups.sort_by_key(|backup| std::cmp::Reverse((backup.stop_lsn, backup.id)));
+        backups.retain(|backup| self.only.is_none_or(|only| backup.id == only));
+        let point = match self.target {
+            RecoveryTarget::Name(name) => Some(self.point(path, name)?),
+            _ => None,
+        };
+        let mut nearest = Nearest::default();
+        for record in backups {
+            let Some(log) = PathLog::new(self.known, &self.known.contents, path, record) else { continue };
+            let answer = self.ask(&log, point.as_ref(), &mut nearest);
+            match answer.map_err(|error| damaged(error, || self.nearest_before_damage(&log)))? {
+                Answer::Stop(stop) => return Ok(Found::Stop(FoundStop { record, stop })),
+                Answer::TooNew => {}
+                // Older backups lead no further.
+                Answer::EndsBefore(end) => {
+                    nearest.ends = Some(end);
+                    break;
+                }
+            }
+        }
+        Ok(Found::Nothing(nearest))
+    }
+
+    fn ask(&self, log: &PathLog<'_>, point: Option<&SummaryPoint>, nearest: &mut Nearest) -> Result<Answer, Error> {
+        match (self.target, point) {
+            (RecoveryTarget::Time(time), _) => by_time(log, *time, self.receiver, nearest),
+            (RecoveryTarget::Lsn(lsn), _) => by_lsn(log, *lsn, nearest),
+            (RecoveryTarget::Name(_), Some(point)) => after_record(log, point.lsn, nearest),
+            _ => Ok(Answer::Stop(at_end(&log.tail()?))),
+        }
+    }
+
+    /// Finds the one restore point of a name on a path.
+    fn point(&self, path: &TimelinePath, name: &str) -> Result<SummaryPoint, Error> {
+        let points = self.points(path)?;
+        let same: Vec<&SummaryPoint> = points.values().filter(|point| point.name == name).collect();
+        let tell = |points: &[&SummaryPoint]| {
+            let texts: Vec<String> =
+                points.iter().map(|point| format!("{} {} ({})", point.name, point.lsn, point.time)).collect();
+            if texts.is_empty() { "-".to_owned() } else { texts.join(", ") }
+        };
+        match same.as_slice() {
+            [point] => Ok((*point).clone()),
+            [] => {
+                // The newest are what somebody most likely meant.
+                let newest: Vec<&SummaryPoint> = points.values().rev().take(10).collect();
+                let mut timelines: Vec<TimelineId> = Vec::new();
+                for timeline in self.known.timelines().into_iter().filter(|other| *other != path.timeline()) {
+                    let there = self.points(&self.known.path(timeline))?;
+                    if there.values().any(|point| point.name == name) {
+                        timelines.push(timeline);
+                    }
+                }
+                let (name, known, timelines) = (name.to_owned(), tell(&newest), list_text(&timelines));
+                Err(RestoreError::RestoreUnknownPoint { name, known, timelines }.into())
+            }
+            several => {
+                let target = target_text(self.target);
+                Err(RestoreError::RestoreTargetAmbiguous { target, found: tell(several) }.into())
+            }
+        }
+    }
+
+    /// Collects the restore points on a path, those at unreadable segments left out.
+    fn points(&self, path: &TimelinePath) -> Result<BTreeMap<pgformat::Lsn, SummaryPoint>, Error> {
+        let mut points = BTreeMap::new();
+        let Some(geometry) = self.known.geometry else { return Ok(points) };
+        let size = geometry.segment_size;
+        let contents = &self.known.contents;
+        let coverage = crate::wal::Coverage { contents, path, size, base: None };
+        let mut earlier: Option<(u64, std::sync::Arc<SegmentSummary>)> = None;
+        for number in coverage.archived() {
+            let Some(piece) = coverage.piece(number) else { continue };
+            let Ok(summary) = self.known.summary(piece.segment) else { continue };
+            let within = |lsn: pgformat::Lsn| piece.cut_lsn.is_none_or(|cut| lsn < cut);
+            let across = earlier
+                .filter(|(before, _)| before + 1 == number)
+                .and_then(|(_, before)| SegmentSummary::fact_across(&before, &summary, &geometry).ok().flatten());
+            if let Some((lsn, pgformat::wal::WalFact::RestorePoint { name, time })) = across {
+                points.insert(lsn, SummaryPoint { lsn, name, time });
+            }
+            for point in summary.restore_points.iter().filter(|point| within(point.lsn)) {
+                points.insert(point.lsn, point.clone());
+            }
+            earlier = Some((number, summary));
+        }
+        Ok(points)
+    }
+
+    /// Finds what can be reached with a backup's log before the first segment of it that can't be read.
+    fn nearest_before_damage(&self, log: &PathLog<'_>) -> Nearest {
+        let mut nearest = Nearest::default();
+        for number in log.run.first..=log.run.last {
+            let Ok(summary) = log.summary(number) else { break };
+            let at = summary.latest_time.filter(|_| number > log.run.first);
+            if let Some(lsn) = summary.records_end_lsn {
+                nearest.earlier(at, lsn.max(log.base.stop_lsn));
+            }
+        }
+        nearest
+    }
+}
