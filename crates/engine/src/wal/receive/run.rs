@@ -384,11 +384,12 @@ impl Run<'_> {
 
     fn note_streaming(&self, lock: &mut ReceiverLock, intake: &Intake, server_lsn: Lsn) -> Result<(), Error> {
         let (timeline, lsn) = (intake.timeline(), intake.next());
-        self.observer.event(ReceiveEvent::WalStreaming { timeline, lsn, slot: self.options.slot.clone() });
         let state = &mut lock.state;
         (state.timeline, state.durable_lsn, state.server_lsn) = (timeline, intake.durable(), server_lsn);
         state.streaming_since.get_or_insert_with(jiff::Timestamp::now);
-        lock.write()
+        lock.write()?;
+        self.observer.event(ReceiveEvent::WalStreaming { timeline, lsn, slot: self.options.slot.clone() });
+        Ok(())
     }
 
     /// Goes over to the next timeline.
