@@ -29,6 +29,7 @@ fn files_and_folders_are_for_their_owner_only() {
     put_streamed(&storage, "full/x.backup", b"x").unwrap();
     storage.put("full/x.json", b"x").unwrap();
     storage.put_if_absent("wal/1/y", b"y").unwrap();
+    storage.open_append("wal/1/z.partial").unwrap().write_at(0, b"z").unwrap();
     let (_guard, _) = take_lock(&storage, "lock", "holder");
     let stream = storage.put_stream("full/z.backup").unwrap();
     for made in ["..", ".", "full", "wal", "wal/1"] {
@@ -109,6 +110,7 @@ fn writes_and_deletes_never_follow_a_link_out_of_the_root() {
         link("put", storage.put(key, b"inside"));
         link("put_if_absent", storage.put_if_absent(key, b"inside"));
         link("put_stream", storage.put_stream(key));
+        link("open_append", storage.open_append(key));
         link("delete", storage.delete(key));
         link("sweep", storage.sweep(key));
         link("try_lock", storage.try_lock(key, &|_| Vec::new()));
@@ -133,6 +135,7 @@ fn a_link_in_the_place_of_an_object_is_replaced_or_removed_and_not_followed() {
     assert_eq!(storage.get("x").unwrap().unwrap(), b"outside");
     assert!(matches!(storage.put_if_absent("x", b"new"), Err(StorageError::StorageExists { .. })));
     assert!(matches!(put_streamed(&storage, "x", b"new"), Err(StorageError::StorageExists { .. })));
+    assert!(matches!(storage.open_append("x").map(drop), Err(StorageError::StorageLink { .. })));
     storage.put("x", b"new").unwrap();
     assert_eq!(storage.get("x").unwrap().unwrap(), b"new");
     symlink("../outside", root.join("y")).unwrap();
@@ -170,6 +173,11 @@ fn what_is_no_regular_file_is_no_object() {
         assert_eq!(storage.size_bytes(key).unwrap(), None, "{key}");
         assert!(matches!(storage.open(key), Err(StorageError::StorageMissing { .. })), "{key}");
     }
+    // Nor is it written into, or made where a dangling link points.
+    for key in ["fifo", "dangling", "socket"] {
+        assert!(storage.open_append(key).is_err(), "{key}");
+    }
+    assert!(!folder.path().join("nowhere").exists());
     assert_eq!(storage.list("").unwrap(), []);
 }
 

@@ -81,6 +81,7 @@ impl WalArchive {
         let Some(description) = read_description(storage)? else {
             return Err(unreadable(storage, DESCRIPTION_KEY, "it vanished".to_owned()));
         };
+        check_cluster(repository, description.geometry.system_identifier)?;
         check_geometry(&description.geometry, &geometry)?;
         let tool_version = tool_version.into();
         Ok(WalArchive { repository: repository.clone(), geometry, tool_version, encoders: EncoderPool::default() })
