@@ -284,6 +284,18 @@ fn every_damage_is_refused_where_it_is() {
 }
 
 #[test]
+fn the_first_record_follows_one_from_before_the_start() {
+    for (previous, refused) in [(0, false), (0x2F_FFFF, false), (0x30_0000, true), (0x30_0028, true), (u64::MAX, true)]
+    {
+        let mut crafter = WalCrafter::new(geometry(V17, 8192), 3);
+        crafter.previous = Lsn(previous);
+        crafter.record_of(100);
+        let failure = decode(&crafter).failure;
+        assert_eq!(failure.is_some_and(|failure| failure.contains("0/300028: the record before is at")), refused);
+    }
+}
+
+#[test]
 fn a_foreign_geometry_is_refused() {
     let mut crafter = WalCrafter::new(geometry(V17, 8192), 3);
     crafter.record_of(100);

@@ -10,6 +10,7 @@
 mod controldata;
 mod server;
 mod wal;
+mod wal_rarities;
 
 use pgformat::backup_label::{BackupLabel, format_tablespace_map, parse_tablespace_map};
 use pgformat::backup_manifest::{BackupManifest, ManifestWriter};

@@ -37,20 +37,20 @@ const RESOURCE_MANAGERS: [&str; 22] = [
 
 /// What pg_waldump tells of a record, and we.
 #[derive(Debug, PartialEq, Eq, Clone)]
-struct Told {
-    lsn: Lsn,
+pub struct Told {
+    pub lsn: Lsn,
     previous: Lsn,
     xid: u32,
     length: usize,
-    resource_manager: String,
+    pub resource_manager: String,
     /// As pg_waldump writes them.
     blocks: Vec<String>,
 }
 
 /// What we read.
 #[derive(Default)]
-struct Read {
-    records: Vec<(Told, Option<WalFact>)>,
+pub struct Read {
+    pub records: Vec<(Told, Option<WalFact>)>,
     records_end: Lsn,
 }
 
@@ -90,7 +90,7 @@ fn the_log_reads_as_pg_waldump_and_the_server_tell() {
     }
 }
 
-fn geometry(control: &ControlFile) -> WalGeometry {
+pub fn geometry(control: &ControlFile) -> WalGeometry {
     WalGeometry {
         version: control.version,
         system_identifier: control.system_identifier,
@@ -98,58 +98,6 @@ fn geometry(control: &ControlFile) -> WalGeometry {
         block_size_bytes: control.wal_block_size_bytes,
     }
 }
-
-/// A switch has 24 bytes; one that begins in its segment's last 8 or 16 leaves the next segment unused.
-#[test]
-fn a_switch_across_a_border_leaves_the_next_segment_unused() {
-    for folder in every_folder() {
-        let mut server = Server::start_with(&folder, &["wal_keep_size = 1GB"], &["--wal-segsize=1"]);
-        server.sql(SWITCH_WITH_BYTES_LEFT);
-        // Something else may be logged in between: then it is tried again.
-        let switch = |left: u64| {
-            (0..20).any(|_| {
-                let told = server.sql(&format!("SELECT switch_with({left})"));
-                let (before, after) = told.trim().split_once('|').unwrap();
-                let (before, after): (Lsn, Lsn) = (before.parse().unwrap(), after.parse().unwrap());
-                before.0 % (1 << 20) == (1 << 20) - left && after.0 >> 20 == (before.0 >> 20) + 2
-            })
-        };
-        assert!(switch(8) && switch(16));
-        server.sql("CREATE TABLE after_it (a int)");
-        server.stop("fast");
-        let bytes = std::fs::read(server.data_directory.join(CONTROL_FILE_PATH)).unwrap();
-        let control = ControlFile::parse(&bytes).unwrap();
-        let geometry = geometry(&control);
-        let segments = segments(&server, &geometry);
-        let read = read(&segments, &geometry);
-        check_end(&read, &control);
-        check_summaries(&read, &segments, &geometry);
-        let crossing = read
-            .records
-            .iter()
-            .filter(|(told, fact)| *fact == Some(WalFact::SegmentSwitch) && told.lsn.0 % (1 << 20) > (1 << 20) - 24);
-        assert!(crossing.count() >= 2, "PostgreSQL {}", server.major);
-    }
-}
-
-/// Fills a segment of 1 MiB up to its last bytes, switches, and tells where it was before and after. A message's record has
-/// 55 bytes more than the message (upstream `message.h`).
-const SWITCH_WITH_BYTES_LEFT: &str = "
-    CREATE FUNCTION switch_with(bytes_left int) RETURNS text LANGUAGE plpgsql AS $$
-    DECLARE
-        room int;
-        before pg_lsn;
-    BEGIN
-        LOOP
-            room := 1048576 - (pg_current_wal_insert_lsn() - '0/0') % 1048576;
-            EXIT WHEN room < 6000 AND room > 4000;
-            PERFORM pg_logical_emit_message(false, 'p', repeat('m', 1000));
-        END LOOP;
-        PERFORM pg_logical_emit_message(false, 'p', repeat('m', room - bytes_left - 55));
-        before := pg_current_wal_insert_lsn();
-        PERFORM pg_switch_wal();
-        RETURN before || '|' || pg_current_wal_insert_lsn();
-    END $$";
 
 /// Makes records of many kinds and lengths.
 fn work(server: &Server) {
@@ -217,7 +165,7 @@ fn commit_times(server: &Server) -> BTreeMap<u32, i64> {
 }
 
 /// Reads the segments that lead to the newest timeline's end, in order.
-fn segments(server: &Server, geometry: &WalGeometry) -> Vec<(WalSegment, Vec<u8>)> {
+pub fn segments(server: &Server, geometry: &WalGeometry) -> Vec<(WalSegment, Vec<u8>)> {
     let folder = server.data_directory.join("pg_wal");
     let mut newest: BTreeMap<u64, WalSegment> = BTreeMap::new();
     for entry in std::fs::read_dir(&folder).unwrap() {
@@ -231,7 +179,7 @@ fn segments(server: &Server, geometry: &WalGeometry) -> Vec<(WalSegment, Vec<u8>
 }
 
 /// Decodes all, in pieces, up to the end of the log, which must be told.
-fn read(segments: &[(WalSegment, Vec<u8>)], geometry: &WalGeometry) -> Read {
+pub fn read(segments: &[(WalSegment, Vec<u8>)], geometry: &WalGeometry) -> Read {
     let mut read = Read::default();
     let mut decoder = WalDecoder::new(*geometry, TimelineId(2), segments[0].0.start_lsn(geometry.segment_size));
     let mut failure = None;
@@ -275,7 +223,7 @@ fn read(segments: &[(WalSegment, Vec<u8>)], geometry: &WalGeometry) -> Read {
 }
 
 /// The log ends with the checkpoint of the shutdown, as pg_control says.
-fn check_end(read: &Read, control: &ControlFile) {
+pub fn check_end(read: &Read, control: &ControlFile) {
     let (last, fact) = read.records.last().unwrap();
     assert_eq!(last.lsn, control.checkpoint_lsn);
     match fact {
@@ -313,20 +261,32 @@ fn check_facts(read: &Read, commit_times: &BTreeMap<u32, i64>) {
     assert!(read.records.iter().any(|(told, _)| told.length > 2_500_000));
 }
 
-fn check_against_pg_waldump(server: &Server, read: &Read, segments: &[(WalSegment, Vec<u8>)], geometry: &WalGeometry) {
+pub fn check_against_pg_waldump(
+    server: &Server,
+    read: &Read,
+    segments: &[(WalSegment, Vec<u8>)],
+    geometry: &WalGeometry,
+) {
     // Another version's refuses the pages.
     let own = server.binaries().join("pg_waldump");
     if !own.exists() {
         eprintln!("  no pg_waldump of PostgreSQL {}; {} records", server.major, read.records.len());
         return;
     }
-    let switch = segments.iter().find(|(segment, _)| segment.timeline == TimelineId(2)).unwrap().0;
-    let switch_lsn = switch.start_lsn(geometry.segment_size);
-    let first = segments[0].0.start_lsn(geometry.segment_size);
+    // It reads one timeline only.
+    let starts = [TimelineId(1), TimelineId(2)].map(|timeline| {
+        let first = segments.iter().find(|(segment, _)| segment.timeline == timeline);
+        Some((timeline, first?.0.start_lsn(geometry.segment_size)))
+    });
     let mut theirs: BTreeMap<Lsn, (Told, String)> = BTreeMap::new();
-    for (timeline, start) in [("1", first), ("2", switch_lsn)] {
+    for (timeline, start) in starts.into_iter().flatten() {
         let mut command = server.command_at(&own);
-        command.arg("-p").arg(server.data_directory.join("pg_wal")).args(["-t", timeline, "-s", &start.to_string()]);
+        command.arg("-p").arg(server.data_directory.join("pg_wal")).args([
+            "-t",
+            &timeline.to_string(),
+            "-s",
+            &start.to_string(),
+        ]);
         // It ends with an error: the log ends somewhere.
         let output = command.output().unwrap();
         for line in String::from_utf8_lossy(&output.stdout).lines() {
@@ -403,7 +363,7 @@ fn parse(line: &str) -> (Told, String) {
 }
 
 /// Segments alone, with what is across their borders, say what the whole log does.
-fn check_summaries(read: &Read, segments: &[(WalSegment, Vec<u8>)], geometry: &WalGeometry) {
+pub fn check_summaries(read: &Read, segments: &[(WalSegment, Vec<u8>)], geometry: &WalGeometry) {
     let mut facts: Vec<(Lsn, WalFact)> = Vec::new();
     let mut transactions = 0;
     let mut before: Option<SegmentSummary> = None;
