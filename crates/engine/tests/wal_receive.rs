@@ -12,6 +12,13 @@ use wal_support::{
     options, repository_for, try_catch_up,
 };
 
+/// The most memory that this process ever had.
+fn peak_memory_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
 fn streams_under_load(version: MajorVersion) {
     let cluster = TestCluster::new(version, &ClusterOptions::default());
     let folder = TestFolder::new();
@@ -62,6 +69,8 @@ fn twenty_segments_that_the_server_has_already_arrive_sealed_at_once() {
     assert!(outcome.durable_lsn >= flush_lsn(&cluster));
     assert!(assert_same_as_pg_wal(&cluster, &repository) >= 20);
     assert_no_hole(&repository, 1);
+    // A megabyte's worth of segments in flight, whatever their number.
+    assert!(peak_memory_bytes() < 64 << 20, "{} bytes", peak_memory_bytes());
     let partial = listed(&repository).iter().filter(|(_, form)| *form == SegmentForm::Partial).count();
     assert!(partial <= 1, "only the last one may be partial");
 }
@@ -181,6 +190,39 @@ fn a_server_that_was_set_back_is_refused_and_nothing_is_overwritten() {
     let (outcome, _) = try_catch_up(&cluster, &repository);
     assert_eq!(outcome.unwrap_err().key(), "wal-stream-invalid");
     assert_eq!(listed(&repository), before);
+}
+
+#[test]
+fn live_segments_that_come_faster_than_they_are_sealed_need_little_memory() {
+    let cluster = TestCluster::new(MajorVersion::V17, &ClusterOptions::default());
+    let folder = TestFolder::new();
+    let repository = repository_for(&cluster, folder.path());
+    let receiver = Receiver::of(&cluster, &repository, StopWhen::Never);
+    receiver.wait_for_event("wal-streaming");
+    cluster.sql("CREATE TABLE t AS SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 120000) AS i");
+    receiver.wait_for(flush_lsn(&cluster));
+    let outcome = receiver.stop();
+    assert!(outcome.segments >= 7, "{outcome:?}");
+    assert!(peak_memory_bytes() < 64 << 20, "{} bytes", peak_memory_bytes());
+    assert_same_as_pg_wal(&cluster, &repository);
+}
+
+#[test]
+fn a_server_that_shows_no_sign_of_life_is_given_up_and_received_from_again_later() {
+    let cluster = TestCluster::new(MajorVersion::V17, &ClusterOptions::default());
+    let folder = TestFolder::new();
+    let repository = repository_for(&cluster, folder.path());
+    let mut receiver = Receiver::of(&cluster, &repository, StopWhen::Never);
+    receiver.wait_for_event("wal-streaming");
+    let pid = cluster.sql("SELECT active_pid FROM pg_replication_slots");
+    let signal = |name: &str| std::process::Command::new("kill").args([name, &pid]).status().unwrap().success();
+    assert!(signal("-STOP"));
+    let error = receiver.end().unwrap_err();
+    assert!(signal("-CONT"));
+    assert_eq!(error.key(), "wal-stream-silent");
+    cluster.sql("CREATE TABLE t AS SELECT 1 AS i");
+    assert!(catch_up(&cluster, &repository).gaps.is_empty());
+    assert_same_as_pg_wal(&cluster, &repository);
 }
 
 #[test]

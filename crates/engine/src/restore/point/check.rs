@@ -60,7 +60,7 @@ pub(in crate::restore) fn check_segments(
     let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     match failures.into_iter().min_by_key(|(place, _)| *place) {
         None => Ok(()),
-        Some((place, error)) => Err(refusal::damaged(error, || before(&archive, work.base_lsn, &needed[..place]))),
+        Some((place, error)) => Err(refusal::damaged(error, |_| before(&archive, work.base_lsn, &needed[..place]))),
     }
 }
 

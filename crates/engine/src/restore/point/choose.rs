@@ -7,10 +7,11 @@ use super::work::{RecoveryWork, work_for};
 use crate::Error;
 use crate::restore::{RestoreError, RestoreSelector};
 use crate::wal::{KnownWal, PathLog, ReceiverState, TimelinePath, receiver_state};
-use pgformat::TimelineId;
 use pgformat::wal::{SegmentSummary, SummaryPoint};
+use pgformat::{TimelineId, WalSegment};
 use std::collections::BTreeMap;
 use vault::repository::{BackupRecord, Repository, RepositoryError};
+use vault::wal::{WalArchiveError, WalContents};
 
 /// The outcome.
 pub(in crate::restore) struct Choice {
@@ -78,17 +79,22 @@ enum Found<'a> {
 struct FoundStop<'a> {
     record: &'a BackupRecord,
     stop: Stop,
+    /// The contents less a damaged segment, which the stop lies before.
+    without: Option<WalContents>,
 }
 
 impl FoundStop<'_> {
     fn choice(&self, search: &Search<'_>, path: &TimelinePath) -> Result<Choice, Error> {
         let known = search.known;
-        let log = PathLog::new(known, &known.contents, path, self.record);
+        let log = PathLog::new(known, self.without.as_ref().unwrap_or(&known.contents), path, self.record);
         let at_backup_end = Some(self.stop.lsn) == self.record.stop_lsn;
         let work = match log {
             Some(log) if !(at_backup_end && *search.target == RecoveryTarget::Latest) => {
                 let made = work_for(known, &log, &self.stop);
-                Some(made.map_err(|error| damaged(error, || search.nearest_before_damage(&log)))?)
+                let mut work = made.map_err(|error| damaged(error, |segment| search.nearest_before(&log, segment)))?;
+                // The server would ask for the damaged file and be told of it.
+                work.must_stage |= self.without.is_some();
+                Some(work)
             }
             _ => None,
         };
@@ -109,9 +115,15 @@ impl<'a> Search<'a> {
         let mut nearest = Nearest::default();
         for record in backups {
             let Some(log) = PathLog::new(self.known, &self.known.contents, path, record) else { continue };
-            let answer = self.ask(&log, point.as_ref(), &mut nearest);
-            match answer.map_err(|error| damaged(error, || self.nearest_before_damage(&log)))? {
-                Answer::Stop(stop) => return Ok(Found::Stop(FoundStop { record, stop })),
+            let mut without = None;
+            let answer = match self.ask(&log, point.as_ref(), &mut nearest) {
+                Err(Error::WalArchive(error)) if *self.target != RecoveryTarget::Latest => {
+                    self.ask_before_damage(&log, path, point.as_ref(), error, &mut without)?
+                }
+                answer => answer.map_err(|error| damaged(error, |segment| self.nearest_before(&log, segment)))?,
+            };
+            match answer {
+                Answer::Stop(stop) => return Ok(Found::Stop(FoundStop { record, stop, without })),
                 Answer::TooNew => {}
                 // Older backups lead no further.
                 Answer::EndsBefore(end) => {
@@ -189,10 +201,43 @@ impl<'a> Search<'a> {
         Ok(points)
     }
 
-    /// Finds what can be reached with a backup's log before the first segment of it that can't be read.
-    fn nearest_before_damage(&self, log: &PathLog<'_>) -> Nearest {
+    /// Asks again with the log ending before a damaged segment: what was before it can still be had.
+    ///
+    /// # Errors
+    /// `RestoreWalDamaged` when the target lies after it; whatever else was wrong.
+    fn ask_before_damage(
+        &self,
+        log: &PathLog<'_>,
+        path: &TimelinePath,
+        point: Option<&SummaryPoint>,
+        error: WalArchiveError,
+        without: &mut Option<WalContents>,
+    ) -> Result<Answer, Error> {
+        let WalArchiveError::WalDamaged { segment: name, .. } = &error else { return Err(error.into()) };
+        let mut contents = self.known.contents.clone();
+        let size = log.geometry().segment_size;
+        if let Ok(segment) = WalSegment::parse(name, size)
+            && let Some(found) = contents.timelines.get_mut(&segment.timeline)
+        {
+            found.segments.remove(&segment.number);
+        }
+        let answer = match PathLog::new(self.known, &contents, path, log.record) {
+            Some(before) if before.run != log.run => self.ask(&before, point, &mut Nearest::default())?,
+            _ => Answer::TooNew,
+        };
+        match answer {
+            Answer::Stop(stop) => {
+                *without = Some(contents);
+                Ok(Answer::Stop(stop))
+            }
+            _ => Err(damaged(error.into(), |segment| self.nearest_before(log, segment))),
+        }
+    }
+
+    /// Finds what can be reached with a backup's log before a segment.
+    fn nearest_before(&self, log: &PathLog<'_>, segment: &str) -> Nearest {
         let mut nearest = Nearest::default();
-        for number in log.run.first..=log.run.last {
+        for number in (log.run.first..=log.run.last).take_while(|number| log.name(*number) != segment) {
             let Ok(summary) = log.summary(number) else { break };
             let at = summary.latest_time.filter(|_| number > log.run.first);
             if let Some(lsn) = summary.records_end_lsn {

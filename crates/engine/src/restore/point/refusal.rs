@@ -69,9 +69,9 @@ fn missing_before_more(known: &KnownWal, path: &TimelinePath, end: LogEnd) -> Op
 }
 
 /// Turns damage that the search came upon into a refusal that names what can be reached before it.
-pub(super) fn damaged(error: Error, nearest: impl FnOnce() -> Nearest) -> Error {
+pub(super) fn damaged(error: Error, nearest: impl FnOnce(&str) -> Nearest) -> Error {
     let Error::WalArchive(WalArchiveError::WalDamaged { segment, detail, .. }) = error else { return error };
-    let nearest = nearest();
+    let nearest = nearest(&segment);
     let (earlier_at, earlier_lsn) = (nearest.earlier_at, lsn_text(nearest.earlier_lsn));
     RestoreError::RestoreWalDamaged { segment, detail, earlier_at, earlier_lsn }.into()
 }

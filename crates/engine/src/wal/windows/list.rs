@@ -1,5 +1,5 @@
 use super::gaps::{add_gaps, sound_contents};
-use super::{KnownWal, PathLog, Tail, TimelinePath, WindowFinding};
+use super::{Holder, KnownWal, PathLog, Tail, TimelinePath, WindowFinding};
 use crate::Error;
 use crate::wal::{ReceiverState, receiver_state};
 use jiff::Timestamp;
@@ -116,8 +116,11 @@ fn windows_along(
             window.backups.push(backup.id);
             continue;
         }
+        // What the backup holds in itself after its end is next to nothing.
+        let alone = log.run.first == log.run.last
+            && log.coverage.piece(log.run.first).is_none_or(|piece| piece.holder == Holder::Base);
         let tail = log.tail()?;
-        if tail.end_lsn > log.base.stop_lsn {
+        if tail.end_lsn > log.base.stop_lsn && !alone {
             windows.push(window_of(&log, &tail, receiver)?);
         }
     }

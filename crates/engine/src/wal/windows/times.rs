@@ -1,10 +1,13 @@
 //! When: the earliest and the latest instant that a backup and the log after it lead to, and the last commit before an address.
 
-use super::{PathLog, Tail};
+use super::{Holder, PathLog, Tail};
 use crate::Error;
 use jiff::{SignedDuration, Timestamp};
 use pgformat::Lsn;
-use pgformat::wal::{SummaryPoint, SummaryTime, WalFact};
+use pgformat::wal::{SegmentSummary, SummaryPoint, SummaryTime, WalFact};
+
+/// How far back the last transaction before a backup is sought.
+const LOOK_BACK_SEGMENTS: u64 = 64;
 
 /// What lies in a run, from the backup's end on.
 #[derive(Debug, Clone, Default)]
@@ -27,19 +30,21 @@ pub(crate) fn transaction_time(fact: &WalFact) -> Option<Timestamp> {
 }
 
 impl PathLog<'_> {
-    /// Returns the earliest instant that can be asked for: no transaction after it ended before the backup did.
+    /// Returns the earliest instant that can be asked for: no transaction before the backup's end ended after it.
     ///
-    /// With no transaction during the backup: when the backup or its checkpoint began, by both clocks.
+    /// PostgreSQL itself minds only those from the backup's start on; but one that ended shortly before the start, after the instant,
+    /// would be in the copy. So when there was none during the backup, the last one before it decides, where its log is known; else
+    /// when the backup or its checkpoint began, by both clocks.
     ///
     /// # Errors
     /// As [`PathLog::walk`].
     pub fn first_time(&self) -> Result<Timestamp, Error> {
-        let (start, stop) = (self.base.start_lsn, self.base.stop_lsn);
+        let stop = self.base.stop_lsn;
         let (first, last) = (self.first_segment(), self.run.first);
         let mut latest: Option<Timestamp> = None;
         let mut checkpoint: Option<Timestamp> = None;
         let mut note = |lsn: Lsn, fact: &WalFact| {
-            if lsn >= start && lsn < stop {
+            if lsn < stop {
                 latest = latest.max(transaction_time(fact));
                 if let WalFact::Checkpoint { time, .. } = fact {
                     checkpoint = checkpoint.max(Some(*time));
@@ -55,12 +60,32 @@ impl PathLog<'_> {
             if number == first || number == last {
                 self.facts(number)?.iter().for_each(|(lsn, fact)| note(*lsn, fact));
             } else if let Some(time) = self.summary(number)?.latest_time {
-                note(start, &WalFact::Commit { time });
+                note(self.base.start_lsn, &WalFact::Commit { time });
             }
+        }
+        if let Some(latest) = latest.or_else(|| self.last_time_before(first)) {
+            return Ok(latest);
         }
         // A checkpoint's time is cut to the second.
         let begun = checkpoint.and_then(|time| time.checked_add(SignedDuration::from_secs(1)).ok());
-        Ok(latest.unwrap_or_else(|| begun.map_or(self.record.started_at, |begun| begun.max(self.record.started_at))))
+        Ok(begun.map_or(self.record.started_at, |begun| begun.max(self.record.started_at)))
+    }
+
+    /// Finds the latest transaction of the last segment before `number` that has one, as far back as the archive goes without a gap
+    /// and it is worth looking.
+    fn last_time_before(&self, number: u64) -> Option<Timestamp> {
+        let mut later = self.summary(number).ok()?;
+        for number in (number.saturating_sub(LOOK_BACK_SEGMENTS)..number).rev() {
+            self.coverage.piece(number).filter(|piece| piece.holder == Holder::Sealed)?;
+            let summary = self.summary(number).ok()?;
+            let across = SegmentSummary::fact_across(&summary, &later, self.geometry()).ok()?;
+            let time = summary.latest_time.max(across.and_then(|(_, fact)| transaction_time(&fact)));
+            if time.is_some() {
+                return time;
+            }
+            later = summary;
+        }
+        None
     }
 
     /// Sums up the run, from trailers as far as they go.
