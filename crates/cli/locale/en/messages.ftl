@@ -216,3 +216,4 @@ start-once = { $count ->
     [one] One segment archived; everything before { $lsn } is durable.
    *[other] { $count } segments archived; everything before { $lsn } is durable.
 }
+check-stream-none = There is no replication slot { $slot } yet: `cadena start` makes it, for restores to any second.

@@ -216,3 +216,4 @@ start-once = { $count ->
     [one] Un segmento archivado; todo lo anterior a { $lsn } está a salvo.
    *[other] { $count } segmentos archivados; todo lo anterior a { $lsn } está a salvo.
 }
+check-stream-none = Aún no existe el slot de replicación { $slot }: lo crea `cadena start`, para restaurar a cualquier segundo.
