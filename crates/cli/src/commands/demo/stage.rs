@@ -107,6 +107,7 @@ impl Stage {
             owner: self.owner_name(),
             search,
             wait: START_WAIT,
+            recovery: None,
         };
         let started = start(&request, &*session.progress(), &session.cancel)?;
         self.servers.push(started.server.clone());
