@@ -95,7 +95,9 @@ testkit::on_each_version!(any_instant_lsn_and_restore_point_holds_exactly_what_w
     );
 
     let begin = window_begin(&cadena);
-    let restorable: Vec<&Row> = rows.iter().filter(|row| row.committed_at >= begin).collect();
+    let mut restorable: Vec<&Row> = rows.iter().filter(|row| row.committed_at >= begin).collect();
+    // Instants after the last commit are another matter: nobody knows whether more was committed.
+    restorable.pop();
     assert!(restorable.len() > 30, "{} rows of {} after {begin}", restorable.len(), rows.len());
     // Instants spread over the whole time, the same in every run as far as the rows are: between rows and exactly on them.
     for number in 0..instants() {

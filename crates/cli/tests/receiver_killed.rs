@@ -24,7 +24,7 @@ fn kills() -> u64 {
 
 testkit::on_each_version!(no_acknowledged_byte_is_lost_by_kills_of_receiver_and_server, |version| {
     let cluster = Arc::new(TestCluster::new(version, &streamed_options().set("max_wal_size", "64MB")));
-    make_clock(&cluster, 20_000);
+    make_clock(&cluster, 300_000);
     cluster.sql("ALTER TABLE clock ALTER padding SET STORAGE EXTERNAL");
     let cadena = Cadena::new()
         .variable("DB_HOST", &cluster.socket_folder().display().to_string())

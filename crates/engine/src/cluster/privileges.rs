@@ -58,6 +58,7 @@ fn functions(version: MajorVersion) -> Vec<(Purpose, &'static str)> {
         (Purpose::ReadFiles, STAT_FILE),
         (Purpose::ReadFiles, READ_BINARY_FILE),
         (Purpose::Slot, "pg_create_physical_replication_slot(name, boolean, boolean)"),
+        (Purpose::Slot, "pg_drop_replication_slot(name)"),
         (Purpose::SwitchWal, "pg_switch_wal()"),
         (Purpose::RestorePoint, "pg_create_restore_point(text)"),
     ]

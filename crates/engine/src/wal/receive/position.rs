@@ -95,6 +95,7 @@ pub(super) fn tidy_up(archive: &WalArchive, level: i32, jobs: usize) -> Result<V
                 SegmentForm::Partial if valid_end_of_partial(archive, found.segment)? < found.segment.end_lsn(size) => {
                 }
                 SegmentForm::Partial => {
+                    archive.sweep(found.segment)?;
                     seal_partial(archive, found.segment, level, jobs)?;
                     sealed.push(found.segment);
                 }

@@ -145,20 +145,22 @@ impl Run<'_> {
             self.wait_for_server(&mut wal, &mut sql, start, &cancelled)?;
         }
 
+        // What a receiver that was killed had begun to seal there.
+        archive.sweep(WalSegment::containing(start.timeline, start.lsn, archive.geometry().segment_size))?;
+
         let mut sql = Some(sql);
-        let (start, error) = match self.stream(&mut wal, &mut sql, &archive, chain.clone(), start, lock) {
+        let mut at = start;
+        let error = match self.stream(&mut wal, &mut sql, &archive, chain, &mut at, lock) {
             Ok(Pause::Stopped) => return Ok(Round::Stopped),
             Ok(_) => {
                 let again = WalError::WalSlotLost { slot: self.options.slot.clone(), reason: "let go".to_owned() };
                 return Ok(Round::Again(again.into()));
             }
-            Err(broken) => {
-                if broken.at.timeline != start.timeline || broken.at.durable_lsn > start.durable_lsn {
-                    self.slot.works();
-                }
-                (broken.at, broken.error)
-            }
+            Err(error) => error,
         };
+        if at.timeline != start.timeline || at.durable_lsn > start.durable_lsn {
+            self.slot.works();
+        }
         drop(wal);
         let Error::Cluster(ClusterError::ClusterSql { sqlstate: state, detail, .. }) = &error else {
             return Err(error);
@@ -169,7 +171,7 @@ impl Run<'_> {
         };
         match state.as_str() {
             sqlstate::UNDEFINED_FILE => {
-                self.note_gap(&mut sql, &archive, start, &cancelled)?;
+                self.note_gap(&mut sql, &archive, at, &cancelled)?;
                 Ok(Round::Again(error))
             }
             sqlstate::OBJECT_IN_USE => Err(self.slot.busy(&mut sql, &cancelled)),
@@ -302,30 +304,30 @@ impl Run<'_> {
         }
     }
 
-    /// Streams from timeline to timeline.
+    /// Streams from timeline to timeline. `at` is how far it came, also after an error.
     fn stream(
         &mut self,
         wal: &mut ReplicationConnection,
         sql: &mut Option<Connection>,
         archive: &WalArchive,
         chain: Chain,
-        start: Start,
+        at: &mut Start,
         lock: &mut ReceiverLock,
-    ) -> Result<Pause, Broken> {
+    ) -> Result<Pause, Error> {
         let cancel = self.cancel;
         let cancelled = || cancel.is_cancelled();
-        let mut at = start;
-        let new_intake = Intake::new(archive, self.options.compression_level, self.options.jobs);
-        let mut intake = new_intake.map_err(|error| Broken { at, error })?;
-        let outcome = self.stream_chain(wal, sql, archive, chain, &mut at, &mut intake, lock, &cancelled);
+        let mut intake = Intake::new(archive, self.options.compression_level, self.options.jobs)?;
+        let outcome = self.stream_chain(wal, sql, archive, chain, at, &mut intake, lock, &cancelled);
         // What was received whole before an error is sealed all the same.
         let sealed = intake.finish();
         if let Ok(sealed) = &sealed {
             sealed.iter().for_each(|segment| self.count(*segment, archive));
         }
         lock.state.streaming_since = None;
-        at.durable_lsn = intake.durable();
-        outcome.and_then(|pause| sealed.map(|_| pause)).map_err(|error| Broken { at, error })
+        if intake.timeline() == at.timeline {
+            at.durable_lsn = intake.durable();
+        }
+        outcome.and_then(|pause| sealed.map(|_| pause))
     }
 
     #[allow(clippy::too_many_arguments, reason = "what stream() has, apart so that it can clean up after every error")]
@@ -384,11 +386,12 @@ impl Run<'_> {
 
     fn note_streaming(&self, lock: &mut ReceiverLock, intake: &Intake, server_lsn: Lsn) -> Result<(), Error> {
         let (timeline, lsn) = (intake.timeline(), intake.next());
-        self.observer.event(ReceiveEvent::WalStreaming { timeline, lsn, slot: self.options.slot.clone() });
         let state = &mut lock.state;
         (state.timeline, state.durable_lsn, state.server_lsn) = (timeline, intake.durable(), server_lsn);
         state.streaming_since.get_or_insert_with(jiff::Timestamp::now);
-        lock.write()
+        lock.write()?;
+        self.observer.event(ReceiveEvent::WalStreaming { timeline, lsn, slot: self.options.slot.clone() });
+        Ok(())
     }
 
     /// Goes over to the next timeline.
@@ -450,12 +453,6 @@ impl Run<'_> {
         let segment = segment.file_name(archive.geometry().segment_size);
         self.observer.event(ReceiveEvent::WalSegmentArchived { segment });
     }
-}
-
-/// An error, and how far the stream had come.
-struct Broken {
-    at: Start,
-    error: Error,
 }
 
 fn behind(timeline: TimelineId, server_lsn: Lsn, received_lsn: Lsn) -> Error {
