@@ -109,16 +109,17 @@ fn both_timelines_of_a_fork_are_windows_and_a_plain_promotion_makes_one() {
     let on_copy = rows(&copy)[1];
     archive_wal_of(&copy, &world.repository);
     let all = found(&world);
-    let timelines: Vec<u32> = all.windows.iter().map(|window| window.timeline.0).collect();
+    let timelines = |all: &RestorableWindows| all.windows.iter().map(|window| window.timeline.0).collect::<Vec<_>>();
     assert!(all.windows.iter().all(|window| window.first_backup == backup.id));
-    // The original's timeline ends with the segment of the fork: its window is not the beginning of the other one.
-    assert_eq!(timelines, [1, 2], "{all:?}");
-    assert_eq!(all.windows[1].last_commit_time, Some(on_copy.committed_at));
+    // The copy left where the original's archived log ends: that one's window is the beginning of the copy's.
+    assert_eq!(timelines(&all), [2], "{all:?}");
+    assert_eq!(all.windows[0].last_commit_time, Some(on_copy.committed_at));
 
     let second = tick(source);
     world.archive();
     let all = found(&world);
-    assert_eq!(all.windows[0].last_time, second.committed_at);
+    assert_eq!(timelines(&all), [1, 2], "{all:?}");
+    assert_eq!((all.windows[0].last_time, all.windows[1].last_time), (second.committed_at, on_copy.committed_at));
     let older = RecoveryRequest { timeline: TimelineChoice::Number(TimelineId(1)), ..at(second.committed_at) };
     assert!(world.plan("data", older).is_ok());
     assert!(all.gaps.is_empty() && all.findings.is_empty(), "{all:?}");
