@@ -46,7 +46,7 @@ testkit::on_each_version!(no_acknowledged_byte_is_lost_by_kills_of_receiver_and_
         let acknowledged_lsn = acknowledged(&cluster);
         let (kill_server, kill_receiver) = [(false, true), (true, false), (true, true)][(round % 3) as usize];
         if kill_server {
-            cluster.crash();
+            cluster.kill();
         }
         if kill_receiver {
             daemon.kill();
@@ -63,7 +63,7 @@ testkit::on_each_version!(no_acknowledged_byte_is_lost_by_kills_of_receiver_and_
     clock.wait_for_rows(20);
 
     // The end: the server is lost with commits in flight, whole; then the receiver dies, too.
-    cluster.crash();
+    cluster.kill();
     let acknowledged_rows = clock.rows();
     clock.turn_to(None);
     daemon.kill();

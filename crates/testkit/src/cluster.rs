@@ -367,6 +367,28 @@ impl TestCluster {
         self.server.stop(true).unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Ends every process of the server with SIGKILL, as the system does when memory is out: nobody says goodbye.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[cfg(target_os = "linux")]
+    pub fn kill(&self) {
+        let text = fs::read_to_string(self.data_directory().join("postmaster.pid")).unwrap_or_else(|e| panic!("{e}"));
+        let postmaster: i32 = text.lines().next().and_then(|pid| pid.trim().parse().ok()).expect("a process id");
+        let mut all = vec![postmaster];
+        all.extend(children_of(postmaster));
+        for pid in &all {
+            // One that has ended by itself meanwhile is as dead as the others.
+            let process = rustix::process::Pid::from_raw(*pid).expect("a process id");
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+        }
+        let deadline = std::time::Instant::now() + START_WAIT;
+        while all.iter().any(|pid| is_alive(*pid)) {
+            assert!(std::time::Instant::now() < deadline, "the server survives SIGKILL");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Stops and starts it.
     ///
     /// # Panics
@@ -470,4 +492,27 @@ pub(crate) fn append(path: &Path, text: &str) {
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     listener.map(|address| address.port()).unwrap_or_else(|error| panic!("no free port: {error}"))
+}
+
+/// Returns the processes whose parent is `parent`: the fourth field of `/proc/PID/stat`.
+#[cfg(target_os = "linux")]
+fn children_of(parent: i32) -> Vec<i32> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| stat_fields(*pid).and_then(|(_, of)| of.parse::<i32>().ok()) == Some(parent)).collect()
+}
+
+/// Tells whether a process runs; one that is dead and not yet waited for does not.
+#[cfg(target_os = "linux")]
+fn is_alive(pid: i32) -> bool {
+    stat_fields(pid).is_some_and(|(state, _)| state != "Z")
+}
+
+/// Returns a process's state and its parent.
+#[cfg(target_os = "linux")]
+fn stat_fields(pid: i32) -> Option<(String, String)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
 }
