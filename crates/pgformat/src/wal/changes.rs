@@ -14,8 +14,9 @@ const LOCATOR_BYTES: usize = 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeRules {
     /// What the summarizer of PostgreSQL 17 and 18 does (upstream `walsummarizer.c`), so that the table is that of the
-    /// server's own file. It misses changes of the visibility map: one that loses bits because a row was changed is not named
-    /// by the record, and one that is cut gets the relation's limit.
+    /// server's own file. (Their first releases gave a visibility map that is cut the limit of the relation; we give it its
+    /// own, as later ones do.) It misses that a visibility map loses bits: when a row is changed, the record does not name the
+    /// map's block, and when the relation is cut, the last block that is kept is changed without a word.
     AsServer,
     /// All changes of the main, visibility map and init forks. What clears bits of a visibility map is a record of a row on the
     /// relation's block: with that block, the map's block for it counts as changed (it may not exist). A map that is cut gets
@@ -36,7 +37,9 @@ pub enum ChangeEvent {
 
 /// Collects which blocks records change. The free space map is left out: it is not logged, and is to be copied whole.
 ///
-/// Records of 14 to 18 are understood; the stretch must be fed whole and in order.
+/// Records of 14 to 18 are understood; the stretch must be fed whole and in order. A file that an older copy lacks is to be
+/// copied whole, too: a visibility map is made, and a relation gets its next segment, without a record that says so. And on a
+/// server without checksums and `wal_log_hints`, changes of hints only are not logged, which nobody misses.
 #[derive(Debug)]
 pub struct ChangeCollector {
     rules: ChangeRules,
@@ -126,7 +129,7 @@ impl ChangeCollector {
                 if flags & 0x02 != 0 {
                     // The record has the relation's new length. The map's block that tells of it loses the bits behind.
                     let limit = match self.rules {
-                        ChangeRules::AsServer => length,
+                        ChangeRules::AsServer => length.div_ceil(self.blocks_per_map_block),
                         ChangeRules::Complete => length / self.blocks_per_map_block,
                     };
                     self.table.set_limit_block(locator, ForkNumber::Vm, limit);
