@@ -194,14 +194,14 @@ impl ChangeCollector {
     /// Upstream `xlog.c`: records that tell the `wal_level` under which what follows was written.
     fn log(&mut self, record: &WalRecord<'_>, data: &[u8]) -> Result<(), Fault> {
         let place = match record.info & 0xF0 {
-            // `CheckPoint`: padding until 18.
-            0x00 if record.version >= MajorVersion::V18 => 20,
+            // `CheckPoint`: padding until 16.
+            0x00 if record.version >= MajorVersion::V17 => 20,
             // `xl_parameter_change`
             0x60 => 20,
-            // `xl_end_of_recovery`, longer since 18.
-            0x90 if record.version >= MajorVersion::V18 => 16,
-            // `XLOG_CHECKPOINT_REDO`, since 17; until 18 its only byte means nothing.
-            0xE0 if record.version >= MajorVersion::V18 => 0,
+            // `xl_end_of_recovery`, longer since 17.
+            0x90 if record.version >= MajorVersion::V17 => 16,
+            // `XLOG_CHECKPOINT_REDO`, new in 17.
+            0xE0 if record.version >= MajorVersion::V17 => 0,
             _ => return Ok(()),
         };
         let level = data.get(place..place + 4).ok_or(Fault::Short)?;

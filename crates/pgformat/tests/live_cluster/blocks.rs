@@ -406,7 +406,7 @@ fn check_files(
     lost
 }
 
-/// Since 18, checkpoints tell the level; before, only the change of it is told.
+/// Since 17, checkpoints tell the level; before, only the change of it is told.
 #[test]
 fn a_minimal_wal_level_is_noticed() {
     for folder in every_folder() {
@@ -437,8 +437,8 @@ fn a_minimal_wal_level_is_noticed() {
             })
             .collect();
         eprintln!("PostgreSQL {}: minimal at {minimal:?}, until {minimal_end}", server.major);
-        // 18: the change, the checkpoint's start, the shutdown.
-        assert!(minimal.len() >= if server.major >= 18 { 3 } else { 1 }, "PostgreSQL {}", server.major);
+        // 17: the change, the checkpoint's start, the shutdown.
+        assert!(minimal.len() >= if server.major >= 17 { 3 } else { 1 }, "PostgreSQL {}", server.major);
         let near_end = |lsn: &&Lsn| **lsn > minimal_end;
         assert!(minimal.iter().filter(near_end).count() <= 1, "PostgreSQL {}", server.major);
     }
