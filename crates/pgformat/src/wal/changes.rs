@@ -15,12 +15,13 @@ const LOCATOR_BYTES: usize = 12;
 pub enum ChangeRules {
     /// What the summarizer of PostgreSQL 17 and 18 does (upstream `walsummarizer.c`), so that the table is that of the
     /// server's own file. (Their first releases gave a visibility map that is cut the limit of the relation; we give it its
-    /// own, as later ones do.) It misses that a visibility map loses bits: when a row is changed, the record does not name the
+    /// own, as later ones do.) Of 14 to 17 it misses that a visibility map loses bits: when a row is changed, the record does not name the
     /// map's block, and when the relation is cut, the last block that is kept is changed without a word.
     AsServer,
     /// All changes of the main, visibility map and init forks. What clears bits of a visibility map is a record of a row on the
     /// relation's block: with that block, the map's block for it counts as changed (it may not exist). A map that is cut gets
-    /// the first block that loses bits as its limit.
+    /// the first block that loses bits as its limit. And with any block of an SP-GiST index its first one counts as changed,
+    /// which notes without a record where there was room last (upstream `SpGistUpdateMetaPage`); an old note would do no harm.
     Complete,
 }
 
@@ -80,8 +81,10 @@ impl ChangeCollector {
     }
 
     fn read(&mut self, record: &WalRecord<'_>) -> Result<(), Fault> {
-        let rows = matches!(record.resource_manager, ResourceManager::HEAP | ResourceManager::HEAP2);
-        let map_of = (rows && self.rules == ChangeRules::Complete).then_some(self.blocks_per_map_block);
+        let complete = self.rules == ChangeRules::Complete;
+        let rows = complete && matches!(record.resource_manager, ResourceManager::HEAP | ResourceManager::HEAP2);
+        let first_too = complete && record.resource_manager == ResourceManager::SPGIST;
+        let per_map_block = self.blocks_per_map_block;
         let table = &mut self.table;
         // No record has both blocks and lengths; were there one, upstream would take the lengths first.
         let layout = Layout::read(record.bytes, record.version, &mut |block| {
@@ -90,8 +93,11 @@ impl ChangeCollector {
             }
             let locator = RelFileLocator { spc_oid: block.spc_oid, db_oid: block.db_oid, rel_number: block.rel_number };
             table.mark_block(locator, block.fork, block.block);
-            if let (Some(blocks), ForkNumber::Main) = (map_of, block.fork) {
-                table.mark_block(locator, ForkNumber::Vm, block.block / blocks);
+            if rows && block.fork == ForkNumber::Main {
+                table.mark_block(locator, ForkNumber::Vm, block.block / per_map_block);
+            }
+            if first_too {
+                table.mark_block(locator, block.fork, 0);
             }
         })?;
         let data = record.bytes.get(layout.main_data_at..).ok_or(Fault::Short)?;

@@ -98,6 +98,16 @@ fn a_record_of_rows_may_change_the_visibility_map() {
 }
 
 #[test]
+fn the_first_block_of_an_sp_gist_index_changes_with_the_others() {
+    for (rules, expected) in [(ChangeRules::AsServer, vec![70]), (ChangeRules::Complete, vec![0, 70])] {
+        let mut collector = ChangeCollector::new(rules, 8192);
+        put(&mut collector, V14, ResourceManager::SPGIST, 0, &block(RELATION, 0, 70)).unwrap();
+        let blocks: Vec<u32> = collector.table().entry(RELATION, ForkNumber::Main).unwrap().blocks().collect();
+        assert_eq!((blocks, collector.table().len()), (expected, 1));
+    }
+}
+
+#[test]
 fn a_fork_that_is_created_begins_anew() {
     for (fork, expected) in
         [(0, Some(ForkNumber::Main)), (1, None), (2, Some(ForkNumber::Vm)), (3, Some(ForkNumber::Init))]
