@@ -8,7 +8,7 @@
 //! | 17 | 1700 | 202406281 | 288 |
 //! | 18 | 1800 | 202506291 | 292 |
 //!
-//! 1700 has the layout of 1300. 1800 adds the checkpoint's `wal_level`, which falls into what was padding, and
+//! 1700 has the layout of 1300, but for the checkpoint's `wal_level`, which falls into what was padding. 1800 adds
 //! `default_char_signedness` before the nonce, which moves the CRC by four bytes. The layout is that of builds where a
 //! 64-bit number is aligned to eight bytes; a 32-bit x86 server's file fails its CRC here.
 

@@ -5,9 +5,11 @@
 
 pub mod backup_label;
 pub mod backup_manifest;
+pub mod block_reference;
 pub mod control_file;
 mod error;
 pub mod exclusion;
+pub mod incremental_file;
 mod lsn;
 pub mod page;
 pub mod relation_file;

@@ -92,7 +92,7 @@ impl Kind {
                 let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
                 WalFact::RestorePoint { name: String::from_utf8_lossy(name).into_owned(), time: time_at(data)? }
             }
-            // `CheckPoint` is the one in pg_control; 18's new field falls into what was padding.
+            // `CheckPoint` is the one in pg_control; 17's new field falls into what was padding.
             Kind::Checkpoint { shutdown } => WalFact::Checkpoint {
                 shutdown,
                 redo_lsn: Lsn(u64_at(data, 0)),

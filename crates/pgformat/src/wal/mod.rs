@@ -2,14 +2,17 @@
 //!
 //! [`WalDecoder`] takes the log's bytes in order, from a stream or a file, and gives whole, checked records. [`WalRecord::decode`]
 //! opens one; [`WalRecord::fact`] tells what matters to a point-in-time restore. [`SegmentSummary`] is what one segment says
-//! for itself, so that a restore can find an instant without reading all of the log.
+//! for itself, so that a restore can find an instant without reading all of the log. [`ChangeCollector`] tells which blocks of
+//! which relations records change.
 
+mod changes;
 mod decoder;
 mod fact;
 mod page;
 mod record;
 mod summary;
 
+pub use changes::{ChangeCollector, ChangeEvent, ChangeRules};
 pub use decoder::WalDecoder;
 pub use fact::{WalFact, fact_of_head};
 pub use page::{LongPageHeader, WalPageHeader, page_magic};

@@ -50,6 +50,12 @@ impl ResourceManager {
     pub const STORAGE: Self = Self(2);
     /// Databases.
     pub const DATABASE: Self = Self(4);
+    /// Rows of tables: pruning, freezing, many rows at once, the visibility map.
+    pub const HEAP2: Self = Self(9);
+    /// Rows of tables.
+    pub const HEAP: Self = Self(10);
+    /// SP-GiST indexes.
+    pub const SPGIST: Self = Self(16);
 
     /// Tells whether a server of `version` may have it: all versions have the same 22 of their own, and since 15 an
     /// extension's are numbered from 128 (upstream `rmgr.h`, `RmgrIdIsValid`).

@@ -48,6 +48,23 @@ fn damaged_wal() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Entries of a block reference table that may be right: a few chunks of a few blocks.
+fn entries() -> impl Strategy<Value = Vec<u8>> {
+    let chunk = vec(any::<u16>(), 0..4);
+    let entry = (vec(1..3_u32, 3), 0..4_u32, 0..9_u32, vec(chunk, 0..4), 0..9_u32);
+    vec(entry, 0..4).prop_map(|entries| {
+        let mut bytes = Vec::new();
+        for (locator, fork, limit, chunks, wrong) in entries {
+            let count = chunks.len() as u32 + u32::from(wrong == 0);
+            let numbers = locator.iter().chain([&fork, &limit, &count]);
+            bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+            bytes.extend(chunks.iter().flat_map(|chunk| (chunk.len() as u16).to_le_bytes()));
+            bytes.extend(chunks.iter().flatten().flat_map(|offset| offset.to_le_bytes()));
+        }
+        bytes
+    })
+}
+
 /// Paths put together from the words that the parsers know.
 fn path() -> impl Strategy<Value = Vec<u8>> {
     let words: &[&str] = &[
@@ -122,6 +139,37 @@ proptest! {
     #[test]
     fn wal_of_small_numbers_is_read_or_refused(bytes in vec(prop_oneof![0..5_u8, 250..=255_u8, Just(0x20)], 0..200)) {
         fuzz_bodies::wal(&bytes);
+    }
+
+    #[test]
+    fn block_references_of_any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..300)) {
+        fuzz_bodies::block_references(&bytes);
+    }
+
+    #[test]
+    fn block_references_of_small_numbers_are_read_or_refused(bytes in entries()) {
+        fuzz_bodies::block_references(&bytes);
+    }
+
+    #[test]
+    fn changes_of_any_records_are_read_or_refused(bytes in vec(any::<u8>(), 0..120)) {
+        fuzz_bodies::changed_blocks(&bytes);
+    }
+
+    #[test]
+    fn changes_of_small_numbers_are_read_or_refused(bytes in vec(prop_oneof![4 => 0..9_u8, 1 => any::<u8>()], 0..90)) {
+        fuzz_bodies::changed_blocks(&bytes);
+    }
+
+    #[test]
+    fn incremental_files_of_any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..100)) {
+        fuzz_bodies::incremental_file(&bytes);
+    }
+
+    #[test]
+    fn incremental_files_of_small_numbers_are_read_or_refused(numbers in vec(0..40_u32, 0..12)) {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        fuzz_bodies::incremental_file(&bytes);
     }
 
     #[test]

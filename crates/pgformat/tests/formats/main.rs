@@ -4,13 +4,16 @@
 mod any_bytes;
 mod backup_label;
 mod backup_manifest;
+mod block_reference;
 mod control_file;
 #[path = "../support/controldata.rs"]
 mod controldata;
 mod exclusion;
+mod incremental_file;
 mod lsn;
 mod page;
 mod relation_file;
+mod wal_changes;
 #[path = "../support/wal_crafter.rs"]
 mod wal_crafter;
 mod wal_decoder;

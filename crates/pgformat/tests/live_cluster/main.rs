@@ -6,8 +6,10 @@
 #![cfg(unix)]
 #![allow(clippy::print_stderr, reason = "which servers were tested, or were missing, must be seen")]
 
+mod blocks;
 #[path = "../support/controldata.rs"]
 mod controldata;
+mod incremental;
 mod server;
 mod wal;
 mod wal_rarities;

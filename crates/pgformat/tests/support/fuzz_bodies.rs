@@ -5,14 +5,19 @@
 
 use pgformat::backup_label::{BackupLabel, format_tablespace_map, parse_tablespace_map};
 use pgformat::backup_manifest::{BackupManifest, ManifestWriter};
+use pgformat::block_reference::{BLOCK_REFERENCE_MAGIC, BlockReferenceReader, BlockReferenceTable};
 use pgformat::control_file::ControlFile;
 use pgformat::exclusion::{Treatment, is_unlogged_data, treatment, unlogged_relations};
+use pgformat::incremental_file::{INCREMENTAL_MAGIC, IncrementalHeader, SegmentGeometry};
 use pgformat::page::{PageVerdict, check_page, is_block_size, page_checksum, page_lsn};
 use pgformat::relation_file::{
     DEFAULT_TABLESPACE_OID, GLOBAL_TABLESPACE_OID, PgVersionDirectory, RelationFile, carries_page_checksums,
     is_temporary_relation,
 };
-use pgformat::wal::{SegmentSummarizer, SegmentSummary, WalDecoder, WalGeometry, fact_of_head, page_magic};
+use pgformat::wal::{
+    ChangeCollector, ChangeRules, ResourceManager, SegmentSummarizer, SegmentSummary, WalDecoder, WalGeometry,
+    WalRecord, fact_of_head, page_magic,
+};
 use pgformat::{FormatError, Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegment, WalSegmentSize};
 use sha2::{Digest, Sha256};
 
@@ -210,4 +215,81 @@ fn wal_page_header(geometry: &WalGeometry) -> Vec<u8> {
     header.extend((1_u32 << 20).to_le_bytes());
     header.extend(geometry.block_size_bytes.to_le_bytes());
     header
+}
+
+/// A summary file is read or refused, however it is fed, and is written as it was read.
+pub fn block_references(bytes: &[u8]) {
+    let _ = BlockReferenceTable::parse(bytes);
+    let mut signed = BLOCK_REFERENCE_MAGIC.to_le_bytes().to_vec();
+    signed.extend_from_slice(bytes);
+    signed.extend([0; 24]);
+    signed.extend(crc32c::crc32c(&signed).to_le_bytes());
+    let at_once = BlockReferenceTable::parse(&signed);
+    let mut reader = BlockReferenceReader::new();
+    let mut table = BlockReferenceTable::new();
+    let size = 1 + usize::from(bytes.first().copied().unwrap_or_default());
+    let mut pieces = signed.chunks(size);
+    let fed = pieces.try_for_each(|piece| {
+        reader.feed::<FormatError>(piece, &mut |key, entry| {
+            table.merge_later_entry(key, &entry);
+            Ok(())
+        })
+    });
+    match (fed.and_then(|()| reader.finish()), at_once) {
+        (Ok(()), Ok(parsed)) => {
+            assert_eq!(table, parsed);
+            let mut out = Vec::new();
+            parsed.write(&mut out);
+            assert!(out == signed, "what was read is written otherwise");
+        }
+        (Err(in_pieces), Err(at_once)) => assert_eq!(in_pieces, at_once),
+        (in_pieces, at_once) => panic!("{in_pieces:?} in pieces, {at_once:?} at once"),
+    }
+}
+
+/// A record's changes are read or refused, and the table can be written and read.
+pub fn changed_blocks(bytes: &[u8]) {
+    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+    let managers = [0, 1, 2, 4, 9, 10, 11, 128].map(ResourceManager);
+    let resource_manager = managers[usize::from(byte(0)) % managers.len()];
+    let info = byte(1).rotate_left(4);
+    let data = bytes.get(2..).unwrap_or_default();
+    // The record's parts as they are; and as what belongs to no block.
+    let as_data = [&[254][..], &(data.len() as u32).to_le_bytes(), data].concat();
+    for parts in [data, &as_data] {
+        let mut record = ((24 + parts.len()) as u32).to_le_bytes().to_vec();
+        record.extend([0; 20]);
+        record.extend_from_slice(parts);
+        for version in MajorVersion::ALL {
+            for rules in [ChangeRules::AsServer, ChangeRules::Complete] {
+                let mut collector = ChangeCollector::new(rules, 8192 * u32::from(byte(2)));
+                let (lsn, end_lsn, previous_lsn) = (Lsn(1 << 20), Lsn(2 << 20), Lsn(0));
+                let bytes = &record[..];
+                let record = WalRecord { lsn, end_lsn, previous_lsn, xid: 0, info, resource_manager, version, bytes };
+                if collector.record(&record).is_ok() {
+                    let mut out = Vec::new();
+                    collector.table().write(&mut out);
+                    assert_eq!(BlockReferenceTable::parse(&out).as_ref(), Ok(collector.table()));
+                }
+            }
+        }
+    }
+}
+
+/// An incremental file's head is read or refused, and is written as it was read.
+pub fn incremental_file(bytes: &[u8]) {
+    let sizes = [0, 1000, 1024, 8192, 32_768, u32::MAX];
+    let block_size_bytes = sizes[bytes.first().map_or(0, |byte| usize::from(*byte) % sizes.len())];
+    let geometry = SegmentGeometry { block_size_bytes, relation_segment_blocks: 32 };
+    let _ = IncrementalHeader::parse(bytes, geometry);
+    let mut filled = INCREMENTAL_MAGIC.to_le_bytes().to_vec();
+    filled.extend_from_slice(bytes);
+    filled.resize(40_000, 0);
+    if let Ok(header) = IncrementalHeader::parse(&filled, geometry) {
+        let mut out = Vec::new();
+        header.write(&mut out);
+        assert!(out == filled[..header.size_bytes()], "what was read is written otherwise");
+        assert!(header.reconstructed_blocks() <= 32);
+        assert_eq!(header.offset_of(32), None);
+    }
 }
