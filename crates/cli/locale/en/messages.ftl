@@ -171,10 +171,14 @@ demo-comparison =
        at which it ran. { $acknowledged } transactions had been acknowledged before the backup ended at { $lsn }: all of them
        must be there. Missing: { $missing }. The restored cluster holds { $restored }, those that committed in the backup's last
        WAL included; { $all } were committed in all. At exactly those { $restored }, the tables of both clusters hold:
+demo-rewind =
+    6. Then somebody made a mistake: UPDATE account without WHERE, and DROP TABLE document. The WAL that the server had kept since
+       before the backup was streamed into the archive, and the cluster was restored to { $instant }, the instant before, from the
+       backup and { $count } segments of WAL, up to { $lsn }. Beside what the source had held then:
 demo-same = same
 demo-differs = DIFFERENT
-demo-success = The restored cluster is the one that was backed up.
-demo-failure = The restored cluster is NOT the one that was backed up. Please report this.
+demo-success = The restored cluster is the one that was backed up, and the mistake is undone.
+demo-failure = A restored cluster does NOT hold what it must. Please report this.
 demo-kept = Kept in { $folder }. To look and to stop:
 init-slot = The replication slot { $slot } is there: the server keeps all WAL from now on until it was read by `cadena start` or `cadena full`.
 full-no-catch-up = The WAL of the replication slot could not be archived beside the backup: { $message }
@@ -216,3 +220,4 @@ start-once = { $count ->
     [one] One segment archived; everything before { $lsn } is durable.
    *[other] { $count } segments archived; everything before { $lsn } is durable.
 }
+check-stream-none = There is no replication slot { $slot } yet: `cadena start` makes it, for restores to any second.

@@ -171,10 +171,14 @@ demo-comparison =
        en la que se ejecutó. { $acknowledged } transacciones estaban confirmadas antes de que el backup terminara en { $lsn }:
        todas tienen que estar. Faltan: { $missing }. El clúster restaurado contiene { $restored }, incluidas las confirmadas en
        el último WAL del backup; en total se confirmaron { $all }. En exactamente esas { $restored }, las tablas de ambos contienen:
+demo-rewind =
+    6. Después alguien se equivocó: UPDATE account sin WHERE, y DROP TABLE document. El WAL que el servidor guardaba desde antes del
+       backup se recibió en el archivo, y el clúster se restauró a { $instant }, el instante anterior, con el
+       backup y { $count } segmentos de WAL, hasta { $lsn }. Junto a lo que el origen contenía entonces:
 demo-same = igual
 demo-differs = DISTINTO
-demo-success = El clúster restaurado es el que se respaldó.
-demo-failure = El clúster restaurado NO es el que se respaldó. Por favor, informarlo.
+demo-success = El clúster restaurado es el que se respaldó, y el error está deshecho.
+demo-failure = Un clúster restaurado NO contiene lo que debe. Por favor, informarlo.
 demo-kept = Queda en { $folder }. Para mirar y para detener:
 init-slot = El slot de replicación { $slot } está listo: desde ahora el servidor guarda todo el WAL hasta que lo lea `cadena start` o `cadena full`.
 full-no-catch-up = No se pudo archivar junto al backup el WAL del slot de replicación: { $message }
@@ -216,3 +220,4 @@ start-once = { $count ->
     [one] Un segmento archivado; todo lo anterior a { $lsn } está a salvo.
    *[other] { $count } segmentos archivados; todo lo anterior a { $lsn } está a salvo.
 }
+check-stream-none = Aún no existe el slot de replicación { $slot }: lo crea `cadena start`, para restaurar a cualquier segundo.

@@ -7,6 +7,7 @@ use crate::render::{described, units};
 use cadena::cluster::Connection;
 use cadena::repository::Repository;
 use cadena::wal::{ReceiverState, RestorableWindows, SlotHealth, receiver_state, slot_health, windows};
+use cadena::wal_archive::WalArchive;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,7 +41,7 @@ pub fn wal_status(session: &Session, repository: &Repository) -> Result<WalStatu
     let receiving = state.as_ref().is_some_and(|(_, alive)| *alive);
     let receiver = state.map(|(state, _)| state);
     let windows = windows(repository)?;
-    let is_used = receiver.is_some() || !windows.windows.is_empty();
+    let is_used = receiver.is_some() || WalArchive::open(repository)?.is_some();
     let slot = is_used.then(|| {
         let settings = &session.settings;
         let mut connection = Connection::connect_cancellable(&settings.connection, &|| session.cancel.is_cancelled())?;
@@ -135,6 +136,6 @@ impl WalStatus {
 
     /// Tells whether there is anything to show.
     pub fn is_used(&self) -> bool {
-        self.receiver.is_some() || !self.windows.windows.is_empty()
+        self.receiver.is_some() || self.slot.is_some() || self.slot_error.is_some()
     }
 }

@@ -108,19 +108,29 @@ impl Locale {
                 Some(count) => FluentValue::from(count),
                 None => number.to_string().into(),
             },
+            // An instant that somebody may ask for again.
+            Value::String(text) if ["earlier_at", "later_at"].contains(&name) => {
+                match text.parse::<jiff::Timestamp>() {
+                    Ok(instant) => units::exact_time(instant, zone).into(),
+                    Err(_) => text.clone().into(),
+                }
+            }
             Value::String(text) if name == "since" || name.ends_with("_at") => match text.parse::<jiff::Timestamp>() {
                 Ok(instant) => units::local_time(instant, zone).into(),
                 Err(_) => text.clone().into(),
             },
             Value::String(text) => text.clone().into(),
             Value::Null => "-".into(),
-            // An error within an error: its own sentence.
-            Value::Object(inner) => match inner.get("key").and_then(Value::as_str) {
-                Some(key) => {
-                    self.try_described(&format!("error-{key}"), inner, zone).unwrap_or_else(|| value.to_string()).into()
-                }
-                None => value.to_string().into(),
-            },
+            // An error or a finding within another, or a gap in the archived WAL: its own sentence.
+            Value::Object(inner) => {
+                let keys = match inner.get("key").and_then(Value::as_str) {
+                    Some(key) => vec![format!("error-{key}"), key.to_owned()],
+                    None if inner.contains_key("to_lsn") => vec!["wal-gap".to_owned()],
+                    None => Vec::new(),
+                };
+                let sentence = keys.iter().find_map(|key| self.try_described(key, inner, zone));
+                sentence.unwrap_or_else(|| value.to_string()).into()
+            }
             other => other.to_string().into(),
         }
     }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use cadena::cluster::{ClusterInfo, Connection};
 use cadena::pgformat::control_file::WalLevel;
 use cadena::reader::{ReadError, ReaderChoice, choose_source};
-use cadena::wal::slot_health;
+use cadena::wal::{SlotState, slot_health};
 
 /// Checks everything that the probe tells.
 pub fn check(list: &mut Checklist<'_>, connection: &mut Connection, cluster: &ClusterInfo) {
@@ -54,6 +54,9 @@ fn stream(list: &mut Checklist<'_>, connection: &mut Connection) {
         Ok(health) => health,
         Err(error) => return list.add_failure(CheckState::Warn, "check-stream", &error.into()),
     };
+    if health.state == SlotState::Absent {
+        return list.add(CheckState::Ok, "check-stream-none", &[("slot", health.slot.into())]);
+    }
     let findings: Vec<_> =
         health.findings.iter().map(|finding| serde_json::to_value(finding).unwrap_or_default()).collect();
     if findings.is_empty() {

@@ -117,6 +117,11 @@ fn reached(restored: &mut Connection) -> Result<(BTreeMap<u32, u64>, u64), Failu
     Ok((found, count))
 }
 
+/// Returns count and digest of a table as it is.
+pub fn digest_of(connection: &mut Connection, sql: &str) -> Result<(u64, String), Failure> {
+    digest(connection, sql, None)
+}
+
 fn digest(connection: &mut Connection, sql: &str, cut: Option<&str>) -> Result<(u64, String), Failure> {
     let parameters: Vec<SqlParameter<'_>> = cut.into_iter().map(SqlParameter::Text).collect();
     let rows = connection.query("demo comparison", sql, &parameters)?;

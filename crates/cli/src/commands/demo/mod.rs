@@ -1,9 +1,11 @@
-//! `cadena demo`: a FULL of a throw-away cluster under load, and proof that the restored cluster holds the same.
+//! `cadena demo`: a FULL of a throw-away cluster under load, proof that the restored cluster holds the same, and the way back to
+//! the instant before a mistake.
 
 mod compare;
 mod error;
 mod load;
 mod report;
+mod rewind;
 mod stage;
 
 use super::{Outcome, tool_version};
@@ -18,6 +20,7 @@ use cadena::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
 use cadena::restore::{RestoreOutcome, RestoreRequest, RestoreSelector, apply, plan};
 use cadena::storage::LocalFolder;
 use cadena::verify::{ValidationLevel, ValidationReport, validate};
+use cadena::wal::create_slot;
 use load::Load;
 use report::DemoReport;
 use stage::Stage;
@@ -57,6 +60,8 @@ fn perform(session: &Session, stage: &mut Stage) -> Result<DemoReport, Failure> 
     report::tell_source(session, stage, &source)?;
 
     let repository = create_repository(stage, &source)?;
+    // From here on the server keeps its WAL until it is archived.
+    create_slot(&mut Connection::connect(&source.connection_settings("postgres"))?, &session.settings.slot)?;
     let load = Load::start(&source)?;
     load.wait_for(TRANSACTIONS_AROUND, &session.cancel)?;
     let backup = back_up(session, &source, &repository)?;
@@ -73,8 +78,14 @@ fn perform(session: &Session, stage: &mut Stage) -> Result<DemoReport, Failure> 
 
     session.cancel.check()?;
     let comparison = compare::compare(&source, &target, backup.record.stop_lsn)?;
-    let report = DemoReport::new(stage, backup, validation, restored, transactions, comparison);
+    let mut report = DemoReport::new(stage, backup, validation, restored, transactions, comparison);
     report::tell_comparison(session, &report)?;
+
+    session.cancel.check()?;
+    let rewind = rewind::rewind(session, stage, &source, &repository)?;
+    report::tell_rewind(session, &rewind)?;
+    report.same &= rewind.same;
+    report.rewind = Some(rewind);
     Ok(report)
 }
 

@@ -1,7 +1,8 @@
 //! What the demo tells, step by step and at the end.
 
-use super::compare::Comparison;
+use super::compare::{Comparison, TableComparison};
 use super::load::WORKERS;
+use super::rewind::Rewind;
 use super::stage::Stage;
 use crate::app::Session;
 use crate::failure::Failure;
@@ -24,6 +25,7 @@ pub struct DemoReport {
     /// Transactions that the load committed in all, before, while and after the backup was taken.
     pub transactions: u64,
     pub comparison: Comparison,
+    pub rewind: Option<Rewind>,
     pub same: bool,
 }
 
@@ -46,6 +48,7 @@ impl DemoReport {
             restore,
             transactions,
             comparison,
+            rewind: None,
             same,
         }
     }
@@ -118,10 +121,22 @@ pub fn tell_comparison(session: &Session, report: &DemoReport) -> Result<(), Fai
         ("all", report.transactions.into()),
     ];
     let text = locale.say_with("demo-comparison", &values);
-    session.screen.line(&format!("{text}\n\n{}\n", comparison_table(session, &report.comparison)))
+    session.screen.line(&format!("{text}\n\n{}\n", comparison_table(session, &report.comparison.tables)))
 }
 
-fn comparison_table(session: &Session, comparison: &Comparison) -> String {
+/// Shows what came back.
+pub fn tell_rewind(session: &Session, rewind: &Rewind) -> Result<(), Failure> {
+    let locale = &session.locale;
+    let values = [
+        ("instant", units::exact_time(rewind.instant, session.zone()).into()),
+        ("lsn", rewind.stop_lsn.map(|lsn| lsn.to_string()).unwrap_or_default().into()),
+        ("count", rewind.segments.into()),
+    ];
+    let text = locale.say_with("demo-rewind", &values);
+    session.screen.line(&format!("{text}\n\n{}\n", comparison_table(session, &rewind.tables)))
+}
+
+fn comparison_table(session: &Session, tables: &[TableComparison]) -> String {
     let locale = &session.locale;
     let mut table = Table::new(vec![
         (locale.say("column-table"), Align::Left),
@@ -131,7 +146,7 @@ fn comparison_table(session: &Session, comparison: &Comparison) -> String {
         (locale.say("column-result"), Align::Left),
     ]);
     let short = |digest: &str| digest.chars().take(16).collect::<String>();
-    for one in &comparison.tables {
+    for one in tables {
         table.row(vec![
             one.table.to_owned(),
             one.restored_rows.to_string(),

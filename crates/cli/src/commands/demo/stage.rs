@@ -5,7 +5,7 @@ use crate::app::Session;
 use crate::failure::Failure;
 use cadena::cluster::{LocalServer, PostgresBinaries, ServerOwner, StartOptions};
 use cadena::pgformat::MajorVersion;
-use cadena::restore::{StartRequest, start};
+use cadena::restore::{RecoveryPlan, StartRequest, start};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,10 +15,13 @@ use tempfile::TempDir;
 const SOURCE: &str = "source";
 /// The restored data directory, within the demo's folder.
 pub const RESTORED: &str = "restored";
+/// The data directory that was brought back to an instant, within the demo's folder.
+pub const REWOUND: &str = "rewound";
 const SOCKETS: &str = "sockets";
-/// Both servers listen on a socket in a folder of their own only, so no other server can hold these ports.
+/// All servers listen on a socket in a folder of their own only, so no other server can hold these ports.
 const SOURCE_PORT: u16 = 54320;
 const RESTORED_PORT: u16 = 54321;
+const REWOUND_PORT: u16 = 54322;
 const START_WAIT: Duration = Duration::from_secs(120);
 
 /// Everything that must be cleared away.
@@ -98,16 +101,31 @@ impl Stage {
 
     /// Starts the restored cluster on another port.
     pub fn start_restored(&mut self, session: &Session) -> Result<LocalServer, Failure> {
+        self.start_copy(session, RESTORED, RESTORED_PORT, None)
+    }
+
+    /// Starts the cluster that was brought back to an instant, on a third port.
+    pub fn start_rewound(&mut self, session: &Session, recovery: Option<RecoveryPlan>) -> Result<LocalServer, Failure> {
+        self.start_copy(session, REWOUND, REWOUND_PORT, recovery)
+    }
+
+    fn start_copy(
+        &mut self,
+        session: &Session,
+        folder: &str,
+        port: u16,
+        recovery: Option<RecoveryPlan>,
+    ) -> Result<LocalServer, Failure> {
         let mut search = session.settings.binaries.clone();
         search.configured = Some(self.binaries.folder.clone());
         let request = StartRequest {
-            data_directory: self.path(RESTORED),
-            port: RESTORED_PORT,
+            data_directory: self.path(folder),
+            port,
             socket_folder: Some(self.path(SOCKETS)),
             owner: self.owner_name(),
             search,
             wait: START_WAIT,
-            recovery: None,
+            recovery,
         };
         let started = start(&request, &*session.progress(), &session.cancel)?;
         self.servers.push(started.server.clone());

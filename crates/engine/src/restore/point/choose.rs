@@ -37,10 +37,10 @@ pub(in crate::restore) fn choose(
         RestoreSelector::Backup(id) => Some(id),
     };
     let search = Search { known: &known, target: &request.target, receiver: receiver.as_ref(), only };
-    let path = known.path(chosen_timeline(&known, request.timeline)?);
     if request.target == RecoveryTarget::Latest && known.archive.is_none() && only.is_none() {
         return Ok(Choice { record: repository.latest()?, work: None });
     }
+    let path = known.path(chosen_timeline(&known, request.timeline)?);
     match search.along(&path)? {
         Found::Stop(found) => found.choice(&search, &path),
         Found::Nothing(nearest) => {
