@@ -59,14 +59,14 @@ pub enum RestoreError {
     #[error("the restore failed ({reason}) and its remains in {directory} could not be removed: {cause}")]
     RestoreRemains { directory: String, cause: String, reason: String },
     /// No backup and the WAL after it lead to the target.
-    #[error("{target} can't be reached; before it {earlier_lsn} can, after it {later_lsn}")]
+    #[error("no backup and the WAL after it lead to {target}")]
     RestoreTargetUnreachable {
-        target: String,
+        target: Box<str>,
         earlier_at: Option<jiff::Timestamp>,
-        earlier_lsn: String,
+        earlier_lsn: Option<pgformat::Lsn>,
         later_at: Option<jiff::Timestamp>,
-        later_lsn: String,
-        timelines: String,
+        later_lsn: Option<pgformat::Lsn>,
+        timelines: Box<str>,
     },
     /// Several restore points have the name.
     #[error("{target} is the name of several restore points: {found}")]
@@ -81,14 +81,19 @@ pub enum RestoreError {
     #[error("WAL from {needed_from} on is missing (segment {segment}); {target} lies after it")]
     RestoreWalMissing {
         segment: String,
-        needed_from: String,
+        needed_from: pgformat::Lsn,
         target: String,
         earlier_at: Option<jiff::Timestamp>,
         later_at: Option<jiff::Timestamp>,
     },
     /// A segment that recovery needs is not what was archived.
     #[error("WAL segment {segment}, which is needed, is damaged: {detail}")]
-    RestoreWalDamaged { segment: String, detail: String, earlier_at: Option<jiff::Timestamp>, earlier_lsn: String },
+    RestoreWalDamaged {
+        segment: String,
+        detail: String,
+        earlier_at: Option<jiff::Timestamp>,
+        earlier_lsn: Option<pgformat::Lsn>,
+    },
     /// The restored server could not fetch its WAL.
     #[error("user {owner} can't fetch WAL: {detail} is in the way")]
     RestoreFetchUnusable { owner: String, detail: String },

@@ -5,7 +5,7 @@ use super::search::{LogEnd, Nearest};
 use crate::Error;
 use crate::restore::RestoreError;
 use crate::wal::{Coverage, KnownWal, TimelinePath};
-use pgformat::{Lsn, TimelineId, WalSegment};
+use pgformat::{TimelineId, WalSegment};
 use vault::wal::WalArchiveError;
 
 /// Names a target in an error.
@@ -25,10 +25,6 @@ pub(super) fn list_text(timelines: &[TimelineId]) -> String {
     if texts.is_empty() { "-".to_owned() } else { texts.join(", ") }
 }
 
-fn lsn_text(lsn: Option<Lsn>) -> String {
-    lsn.map_or_else(|| "-".to_owned(), |lsn| lsn.to_string())
-}
-
 /// Makes the error for a target that no backup leads to: WAL that is missing in between says so, for it may be found somewhere.
 pub(super) fn unreachable(
     known: &KnownWal,
@@ -43,19 +39,19 @@ pub(super) fn unreachable(
     {
         return RestoreError::RestoreWalMissing {
             segment,
-            needed_from: end.lsn.to_string(),
+            needed_from: end.lsn,
             target: target_text(target),
             earlier_at: nearest.earlier_at,
             later_at: nearest.later_at,
         };
     }
     RestoreError::RestoreTargetUnreachable {
-        target: target_text(target),
+        target: target_text(target).into(),
         earlier_at: nearest.earlier_at,
-        earlier_lsn: lsn_text(nearest.earlier_lsn),
+        earlier_lsn: nearest.earlier_lsn,
         later_at: nearest.later_at,
-        later_lsn: lsn_text(nearest.later_lsn),
-        timelines: list_text(timelines),
+        later_lsn: nearest.later_lsn,
+        timelines: list_text(timelines).into(),
     }
 }
 
@@ -72,6 +68,6 @@ fn missing_before_more(known: &KnownWal, path: &TimelinePath, end: LogEnd) -> Op
 pub(super) fn damaged(error: Error, nearest: impl FnOnce(&str) -> Nearest) -> Error {
     let Error::WalArchive(WalArchiveError::WalDamaged { segment, detail, .. }) = error else { return error };
     let nearest = nearest(&segment);
-    let (earlier_at, earlier_lsn) = (nearest.earlier_at, lsn_text(nearest.earlier_lsn));
+    let (earlier_at, earlier_lsn) = (nearest.earlier_at, nearest.earlier_lsn);
     RestoreError::RestoreWalDamaged { segment, detail, earlier_at, earlier_lsn }.into()
 }

@@ -44,8 +44,7 @@ impl Nearest {
     }
 
     pub fn later(&mut self, at: Option<Timestamp>, lsn: Lsn) {
-        let least = |known: Option<Timestamp>| known.into_iter().chain(at).min();
-        self.later_at = least(self.later_at);
+        self.later_at = self.later_at.into_iter().chain(at).min();
         self.later_lsn = self.later_lsn.into_iter().chain([lsn]).min();
     }
 }
