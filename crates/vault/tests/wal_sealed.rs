@@ -1,4 +1,5 @@
 //! Sealed segments: there and back, by our reader and by zstd; damage; the same segment twice.
+#![allow(clippy::print_stderr, reason = "a test says what it skips")]
 
 mod wal_support;
 
