@@ -387,6 +387,9 @@ impl TestCluster {
             assert!(std::time::Instant::now() < deadline, "the server survives SIGKILL");
             std::thread::sleep(Duration::from_millis(10));
         }
+        // Where nobody waits for orphans a dead postmaster's number stays taken, and the next one takes it for alive.
+        let _ = fs::remove_file(self.data_directory().join("postmaster.pid"));
+        let _ = fs::remove_file(self.socket_folder().join(format!(".s.PGSQL.{}.lock", self.port())));
     }
 
     /// Stops and starts it.
