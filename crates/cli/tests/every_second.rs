@@ -30,7 +30,7 @@ struct Mark {
 }
 
 fn instants() -> usize {
-    std::env::var("CADENA_INSTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
+    std::env::var("CADENA_INSTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(30)
 }
 
 testkit::on_each_version!(any_instant_lsn_and_restore_point_holds_exactly_what_was_committed_by_then, |version| {

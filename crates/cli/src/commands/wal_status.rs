@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::render::{described, units};
 use cadena::cluster::Connection;
 use cadena::repository::Repository;
-use cadena::wal::{ReceiverState, RestorableWindows, SlotHealth, receiver_state, slot_health, windows};
+use cadena::wal::{ReceiverState, RestorableWindows, SlotFinding, SlotHealth, receiver_state, slot_health, windows};
 use cadena::wal_archive::WalArchive;
 use serde::Serialize;
 use serde_json::Value;
@@ -72,7 +72,9 @@ impl WalStatus {
         let (locale, zone) = (&session.locale, session.zone());
         let mut found = Vec::new();
         let mut add = |key, message| found.push(Attention { key, message });
-        for finding in self.slot.iter().flat_map(|slot| &slot.findings) {
+        // A server without a bound of its own is a matter of its set-up, which `check` tells of; nothing is wrong yet.
+        let is_news = |finding: &&SlotFinding| !matches!(finding, SlotFinding::SlotUnbounded { .. });
+        for finding in self.slot.iter().flat_map(|slot| &slot.findings).filter(is_news) {
             let value = serde_json::to_value(finding).unwrap_or_default();
             let remedy = format!("{}-remedy", value["key"].as_str().unwrap_or_default());
             let arguments = value.as_object().cloned().unwrap_or_default();

@@ -120,6 +120,8 @@ impl Locale {
                 Err(_) => text.clone().into(),
             },
             Value::String(text) => text.clone().into(),
+            // Messages choose their words for it.
+            Value::Null if name.starts_with("earlier_") || name.starts_with("later_") => "none".into(),
             Value::Null => "-".into(),
             // An error or a finding within another, or a gap in the archived WAL: its own sentence.
             Value::Object(inner) => {

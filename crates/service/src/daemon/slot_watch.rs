@@ -21,7 +21,10 @@ impl SlotWatch {
                 return;
             }
         };
-        for finding in health.findings.iter().filter(|finding| !self.was_told(finding)) {
+        // A slot that is not there yet is the receiver's to make, and to tell of.
+        let news =
+            |finding: &&SlotFinding| !matches!(finding, SlotFinding::SlotAbsent { .. }) && !self.was_told(finding);
+        for finding in health.findings.iter().filter(news) {
             log.record(&DaemonEvent::Slot(finding.clone()));
         }
         let too_much = health.findings.iter().find_map(|finding| match finding {

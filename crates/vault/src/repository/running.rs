@@ -29,7 +29,7 @@ impl RunningBackup {
             kind,
             archive_name: String::new(),
             started_at,
-            host: host_name(),
+            host: crate::storage::host_name(),
             pid: std::process::id(),
             tool_version: concat!("cadena ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -83,16 +83,6 @@ impl HolderNote {
     pub fn named(&self) -> impl Iterator<Item = &RunningBackup> {
         self.unswept.iter().chain([&self.running]).filter(|named| named.name().is_some())
     }
-}
-
-#[cfg(unix)]
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(not(unix))]
-fn host_name() -> String {
-    "unknown".to_owned()
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ pub mod conformance;
 mod error;
 #[cfg(any(test, feature = "conformance"))]
 pub mod fault;
+mod host;
 mod key;
 mod local;
 
 pub use error::StorageError;
+pub use host::host_name;
 pub use key::{KEY_LIMIT_BYTES, KEY_PART_LIMIT_BYTES, key_parts};
 pub use local::LocalFolder;
 

@@ -22,7 +22,7 @@ pub(super) fn target_text(target: &RecoveryTarget) -> String {
 /// Lists numbers for an error; `-` when there are none.
 pub(super) fn list_text(timelines: &[TimelineId]) -> String {
     let texts: Vec<String> = timelines.iter().map(ToString::to_string).collect();
-    if texts.is_empty() { "-".to_owned() } else { texts.join(", ") }
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
 
 /// Makes the error for a target that no backup leads to: WAL that is missing in between says so, for it may be found somewhere.

@@ -30,7 +30,7 @@ impl ReceiverLock {
         let fresh = |left: Option<&[u8]>| {
             let before: Option<ReceiverState> = left.and_then(|text| serde_json::from_slice(text).ok());
             ReceiverState {
-                host: host_name(),
+                host: vault::storage::host_name(),
                 pid: std::process::id(),
                 slot: slot.to_owned(),
                 streaming_since: None,
@@ -90,14 +90,4 @@ pub fn receiver_state(repository: &Repository) -> Result<Option<(ReceiverState, 
 fn text(state: &ReceiverState) -> Vec<u8> {
     // Strings, numbers and timestamps only: this can't fail.
     serde_json::to_vec(state).unwrap_or_default()
-}
-
-#[cfg(unix)]
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(not(unix))]
-fn host_name() -> String {
-    "unknown".to_owned()
 }
