@@ -88,6 +88,9 @@ testkit::on_each_version!(any_instant_lsn_and_restore_point_holds_exactly_what_w
     let end = second.current_lsn();
     second.sql("CHECKPOINT");
     wait_for("the archive", || restorable_until(&cadena).is_some_and(|lsn| lsn >= end));
+    // Nothing is committed any more, and time goes on: such instants can be had as well, also when the daemon is gone.
+    let idle = now_of(&second);
+    wait_for("word of an idle server", || caught_up_at(&cadena).is_some_and(|at| at > idle));
     assert_eq!(daemon.stop(), Some(0), "{}", daemon_log(&cadena));
     assert!(
         !archived(&cadena.path("backups_incrementales"), 2, ".zst").is_empty()
@@ -121,11 +124,25 @@ testkit::on_each_version!(any_instant_lsn_and_restore_point_holds_exactly_what_w
     }
     let last = rows.last().map_or(0, |row| row.n);
     restore_and_compare(&cadena, version, &["--latest"], &rows, last);
+    restore_and_compare(&cadena, version, &["--at", &idle.to_string()], &rows, last);
+    let future = cadena.run(&["preview", "--at", "2099-01-01"]);
+    assert_eq!(future.code, 6, "nobody knows what will be committed: {future:?}");
 });
 
 fn has_receiver(cadena: &Cadena) -> bool {
     let answer = cadena.run(&["status", "--json"]);
     answer.code != 1 && answer.json()["wal"]["receiver"]["streaming_since"].is_string()
+}
+
+/// The server's own clock.
+fn now_of(server: &TestCluster) -> Timestamp {
+    let microseconds: i64 = server.sql_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+    Timestamp::from_microsecond(microseconds).expect("a time")
+}
+
+fn caught_up_at(cadena: &Cadena) -> Option<Timestamp> {
+    let status = cadena.run(&["status", "--json"]).json();
+    status["wal"]["receiver"]["caught_up"]["at"].as_str()?.parse().ok()
 }
 
 fn restorable_until(cadena: &Cadena) -> Option<pgformat::Lsn> {

@@ -3,7 +3,7 @@
 mod point_support;
 
 use engine::restore::{RecoveryRequest, RecoveryTarget, TimelineChoice};
-use engine::wal::{ReceiverState, RestorableWindows, windows};
+use engine::wal::{CaughtUp, ReceiverState, RestorableWindows, windows};
 use jiff::Timestamp;
 use pgformat::{Lsn, MajorVersion, TimelineId};
 use point_support::*;
@@ -141,19 +141,22 @@ fn a_receiver_that_had_everything_makes_the_window_longer() {
     assert_eq!((last.last_lsn, last.last_time), (durable_lsn, row.committed_at));
     let later = Timestamp::now() + micros(5_000_000);
     assert!(world.plan("data", at(later)).is_err());
-    let state = |server_lsn: Lsn| ReceiverState {
+    let state = |caught_up: Option<Lsn>| ReceiverState {
         host: "here".to_owned(),
         pid: 1,
         slot: "cadena".to_owned(),
         streaming_since: Some(row.committed_at),
         timeline: TimelineId(1),
         durable_lsn,
-        server_lsn,
+        server_lsn: durable_lsn,
         behind_since: None,
+        caught_up: caught_up.map(|lsn| CaughtUp { at: later, timeline: TimelineId(1), lsn }),
+        // When it wrote this says nothing of what it had heard.
         updated_at: later,
     };
-    for (server_lsn, reachable) in [(Lsn(durable_lsn.0 + 8), false), (durable_lsn, true)] {
-        let text = serde_json::to_vec(&state(server_lsn)).unwrap();
+    let elsewhere = Lsn(durable_lsn.0 + (16 << 20));
+    for (caught_up, reachable) in [(None, false), (Some(elsewhere), false), (Some(durable_lsn), true)] {
+        let text = serde_json::to_vec(&state(caught_up)).unwrap();
         let attempt = world.repository.storage().try_lock("wal/receiver", &|_| text.clone()).unwrap();
         let LockAttempt::Acquired { guard, .. } = attempt else { panic!("the lock is held") };
         assert_eq!(found(&world).windows[0].last_time == later, reachable);

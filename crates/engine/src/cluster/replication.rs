@@ -44,6 +44,8 @@ pub enum Copied {
     KeepAlive {
         /// How far the server has sent.
         server_lsn: Lsn,
+        /// When, by its clock.
+        sent_at: Option<jiff::Timestamp>,
         /// Whether it wants an answer at once.
         reply_requested: bool,
     },
@@ -66,6 +68,10 @@ impl WalBytes {
     /// Returns how far the server's WAL went when it sent this.
     pub fn server_lsn(&self) -> Lsn {
         Lsn(number_at(self.buffer.bytes(), 9))
+    }
+    /// Returns when the server sent this, by its clock; `None` for a time that no calendar has.
+    pub fn sent_at(&self) -> Option<jiff::Timestamp> {
+        server_time(self.buffer.bytes(), 17)
     }
     /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
@@ -216,9 +222,11 @@ impl ReplicationConnection {
         let bytes = buffer.bytes();
         match bytes.first() {
             Some(b'w') if bytes.len() >= WAL_HEADER_BYTES => Ok(Copied::Wal(WalBytes { buffer })),
-            Some(b'k') if bytes.len() >= 18 => {
-                Ok(Copied::KeepAlive { server_lsn: Lsn(number_at(bytes, 1)), reply_requested: bytes[17] != 0 })
-            }
+            Some(b'k') if bytes.len() >= 18 => Ok(Copied::KeepAlive {
+                server_lsn: Lsn(number_at(bytes, 1)),
+                sent_at: server_time(bytes, 9),
+                reply_requested: bytes[17] != 0,
+            }),
             other => Err(odd(action, format!("a message of {} bytes begins with {other:?}", bytes.len()))),
         }
     }
@@ -373,6 +381,12 @@ fn size_with_unit(text: &str) -> Option<u64> {
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// Reads a server's time: microseconds since 2000 (upstream `timestamp.h`).
+fn server_time(bytes: &[u8], offset: usize) -> Option<jiff::Timestamp> {
+    let since_2000 = number_at(bytes, offset).cast_signed();
+    jiff::Timestamp::from_microsecond(since_2000.checked_add(POSTGRES_EPOCH_MICROSECONDS)?).ok()
 }
 
 /// Reads a number in network order; the caller has made sure that the bytes are there.

@@ -12,7 +12,8 @@ pub(crate) use fetch::read_until;
 pub use fetch::{FetchOutcome, FetchRequest, fetch, prefetch};
 pub use push::{PushOutcome, push};
 pub use receive::{
-    ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, ReceiverState, StopWhen, receive, receiver_state,
+    CaughtUp, ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, ReceiverState, StopWhen, receive,
+    receiver_state,
 };
 pub use slot::{SlotFinding, SlotHealth, SlotState, create_slot, drop_slot, slot_health};
 pub(crate) use windows::{Coverage, Holder, KnownWal, PathLog, Tail, TimelinePath, caught_up_at, transaction_time};

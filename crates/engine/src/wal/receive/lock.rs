@@ -37,7 +37,8 @@ impl ReceiverLock {
                 timeline: before.as_ref().map_or(TimelineId(0), |before| before.timeline),
                 durable_lsn: before.as_ref().map_or(Lsn(0), |before| before.durable_lsn),
                 server_lsn: before.as_ref().map_or(Lsn(0), |before| before.server_lsn),
-                behind_since: before.and_then(|before| before.behind_since),
+                behind_since: before.as_ref().and_then(|before| before.behind_since),
+                caught_up: before.and_then(|before| before.caught_up),
                 updated_at: jiff::Timestamp::now(),
             }
         };

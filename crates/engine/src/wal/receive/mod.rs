@@ -16,5 +16,5 @@ mod stream;
 mod timelines;
 
 pub use lock::receiver_state;
-pub use options::{ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, ReceiverState, StopWhen};
+pub use options::{CaughtUp, ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, ReceiverState, StopWhen};
 pub use run::receive;

@@ -88,6 +88,21 @@ pub struct ReceiverState {
     pub server_lsn: Lsn,
     /// Since when the server has been ahead.
     pub behind_since: Option<jiff::Timestamp>,
+    /// When the server last said that nothing was left to send.
+    #[serde(default)]
+    pub caught_up: Option<CaughtUp>,
     /// When this was written.
     pub updated_at: jiff::Timestamp,
+}
+
+/// A moment at which the archive had all that the server had. It stays true afterwards: what was committed by then is before
+/// that address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaughtUp {
+    /// By the server's clock, which commits are timed by as well.
+    pub at: jiff::Timestamp,
+    /// The timeline.
+    pub timeline: TimelineId,
+    /// Where the log ended then.
+    pub lsn: Lsn,
 }

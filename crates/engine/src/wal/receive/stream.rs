@@ -3,7 +3,7 @@
 use super::intake::Intake;
 use super::lock::ReceiverLock;
 use super::slot_care::{SlotCare, Watched};
-use super::{ReceiveEvent, ReceiveObserver};
+use super::{CaughtUp, ReceiveEvent, ReceiveObserver};
 use crate::cluster::{Connection, ConnectionSettings, Copied, ReplicationConnection, StandbyStatus};
 use crate::wal::WalError;
 use crate::{Cancel, Error};
@@ -16,6 +16,8 @@ const CANCEL_CHECK: Duration = Duration::from_millis(100);
 const BATCH_BYTES: usize = 1 << 20;
 /// How often the server hears of us (upstream `wal_receiver_status_interval`).
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+/// After so long without a word we ask an idle server for one, so that it is known up to when nothing was committed.
+const HEARTBEAT: Duration = Duration::from_secs(2);
 /// After so long without a word we ask for one; after as long again the server is taken for dead. Together they are what
 /// upstream's `wal_receiver_timeout` is.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -85,11 +87,11 @@ impl Stream<'_, '_> {
                 (clock.heard, clock.asked) = (Instant::now(), None);
             }
             self.tell_server(&mut clock, batch.reply_requested)?;
-            self.tell_others(&mut clock)?;
+            self.tell_others(&mut clock, batch.sent_at)?;
             let stops = self.cancel.is_cancelled() || self.is_caught_up();
             if batch.ended || stops {
                 clock.position = None;
-                self.tell_others(&mut clock)?;
+                self.tell_others(&mut clock, batch.sent_at)?;
                 return Ok(if stops { Pause::Stopped } else { Pause::TimelineEnds });
             }
             if self.slot.is_bounded() && clock.slot.elapsed() >= SLOT_INTERVAL {
@@ -107,7 +109,7 @@ impl Stream<'_, '_> {
 
     /// Takes what has arrived, without waiting for more.
     fn take_batch(&mut self) -> Result<Batch, Error> {
-        let mut batch = Batch { heard: false, reply_requested: false, ended: false };
+        let mut batch = Batch { heard: false, sent_at: None, reply_requested: false, ended: false };
         let mut taken_bytes = 0;
         while taken_bytes < BATCH_BYTES {
             match self.wal.receive()? {
@@ -116,9 +118,11 @@ impl Stream<'_, '_> {
                     let available = self.switch_lsn.map_or(self.server_lsn, |switch| switch.min(self.server_lsn));
                     self.intake.take(message.start_lsn(), message.bytes(), available)?;
                     taken_bytes += message.bytes().len();
+                    batch.sent_at = message.sent_at();
                     batch.heard = true;
                 }
-                Copied::KeepAlive { server_lsn, reply_requested } => {
+                Copied::KeepAlive { server_lsn, sent_at, reply_requested } => {
+                    batch.sent_at = sent_at;
                     self.server_lsn = self.server_lsn.max(server_lsn);
                     batch.heard = true;
                     batch.reply_requested |= reply_requested;
@@ -144,8 +148,9 @@ impl Stream<'_, '_> {
     fn tell_server(&mut self, clock: &mut Clock, requested: bool) -> Result<(), Error> {
         let durable_lsn = self.acknowledged();
         let due = clock.told.elapsed() >= STATUS_INTERVAL || clock.told_lsn != Some(durable_lsn);
-        if requested || due {
-            self.wal.send_status(StandbyStatus { durable_lsn, reply_requested: false })?;
+        let is_quiet = clock.heard.elapsed() >= HEARTBEAT && clock.told.elapsed() >= HEARTBEAT;
+        if requested || due || is_quiet {
+            self.wal.send_status(StandbyStatus { durable_lsn, reply_requested: is_quiet })?;
             (clock.told, clock.told_lsn) = (Instant::now(), Some(durable_lsn));
         }
         Ok(())
@@ -158,7 +163,7 @@ impl Stream<'_, '_> {
         if known { self.intake.acknowledged() } else { Lsn(0) }
     }
 
-    fn tell_others(&mut self, clock: &mut Clock) -> Result<(), Error> {
+    fn tell_others(&mut self, clock: &mut Clock, sent_at: Option<jiff::Timestamp>) -> Result<(), Error> {
         for segment in self.intake.sealed()? {
             *self.segments += 1;
             let segment = segment.file_name(self.segment_size);
@@ -169,6 +174,9 @@ impl Stream<'_, '_> {
         (state.timeline, state.durable_lsn, state.server_lsn) = (self.intake.timeline(), durable_lsn, server_lsn);
         if durable_lsn >= server_lsn {
             state.behind_since = None;
+            if let Some(at) = sent_at {
+                state.caught_up = Some(CaughtUp { at, timeline: state.timeline, lsn: durable_lsn });
+            }
         } else if state.behind_since.is_none() {
             state.behind_since = Some(jiff::Timestamp::now());
         }
@@ -225,6 +233,8 @@ impl Stream<'_, '_> {
 /// What one batch brought.
 struct Batch {
     heard: bool,
+    /// When the server sent the last message, by its clock.
+    sent_at: Option<jiff::Timestamp>,
     reply_requested: bool,
     ended: bool,
 }

@@ -170,15 +170,12 @@ fn without_repetitions(drafts: Vec<Draft>) -> Vec<Window> {
     windows
 }
 
-/// Returns the instant at which the end of the run was known to be the end of the server's log.
+/// Returns the latest instant at which the server's log is known to have held nothing beyond the run.
 pub(crate) fn caught_up_at(log: &PathLog<'_>, tail: &Tail, receiver: Option<&ReceiverState>) -> Option<Timestamp> {
-    let state = receiver?;
+    let known = receiver?.caught_up?;
     let size = log.geometry().segment_size;
     // What is durable may end within a record, which then is not in the run.
-    let reached = tail.end_lsn >= state.durable_lsn
-        || log.run.last == pgformat::WalSegment::ending_at(state.timeline, state.durable_lsn, size).number;
-    let caught_up = state.streaming_since.is_some()
-        && state.server_lsn == state.durable_lsn
-        && state.timeline == log.coverage.path.timeline();
-    (caught_up && reached).then_some(state.updated_at)
+    let reached = tail.end_lsn >= known.lsn
+        || log.run.last == pgformat::WalSegment::ending_at(known.timeline, known.lsn, size).number;
+    (known.timeline == log.coverage.path.timeline() && reached).then_some(known.at)
 }
