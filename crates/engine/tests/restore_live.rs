@@ -1,6 +1,6 @@
 //! Real backups of real servers, restored and started: the data is the same, and the copy is a cluster of its own.
 
-use engine::backup::{BackupOptions, run_full};
+use engine::backup::run_full;
 use engine::cluster::{BinarySearch, Connection, probe};
 use engine::reader::ReaderChoice;
 use engine::restore::{
@@ -10,12 +10,13 @@ use engine::verify::{ValidationLevel, validate};
 use engine::{Cancel, Error, SilentProgress};
 use pgformat::MajorVersion;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use testkit::compare::Snapshot;
-use testkit::{ClusterOptions, TestCluster, TestFolder, available_versions, is_available, oracle, own_program};
-use vault::repository::{BackupRecord, Repository, RepositoryDescription};
-use vault::storage::LocalFolder;
+use testkit::{
+    ClusterOptions, TestCluster, TestFolder, available_versions, backup_options, is_available, oracle, own_program,
+    repository_for,
+};
+use vault::repository::{BackupRecord, Repository};
 
 /// A repository with one FULL of a cluster.
 struct Backup {
@@ -27,27 +28,8 @@ struct Backup {
 fn back_up(source: &TestCluster) -> Backup {
     let folder = TestFolder::new();
     let settings = source.connection_settings("postgres");
-    let info = probe(&mut Connection::connect(&settings).unwrap()).unwrap();
-    let description = RepositoryDescription {
-        format_version: 1,
-        system_identifier: info.system_identifier,
-        postgresql_version: info.version,
-        encryption_recipients: vec![],
-        created_by: "test".to_owned(),
-    };
-    let storage = Arc::new(LocalFolder::new(&folder.path().join("repository")));
-    let repository = Repository::create(storage, &description).unwrap();
-    let options = BackupOptions {
-        reader: ReaderChoice::Local,
-        jobs: 2,
-        compression_level: 1,
-        max_rate_bytes: None,
-        fast_checkpoint: true,
-        label: None,
-        tool_version: "test".to_owned(),
-        time_zone: jiff::tz::TimeZone::UTC,
-        temporary_folder: std::env::temp_dir(),
-    };
+    let repository = repository_for(source, &folder.path().join("repository"));
+    let options = backup_options(ReaderChoice::Local, None);
     let record = run_full(&settings, &repository, &options, &SilentProgress, &Cancel::new()).unwrap().record;
     Backup { repository, record, folder }
 }

@@ -2,8 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use engine::backup::{BackupOptions, run_full};
-use engine::cluster::{BinarySearch, Connection, probe};
+use engine::backup::run_full;
+use engine::cluster::BinarySearch;
 use engine::reader::ReaderChoice;
 use engine::restore::{
     RecoveryPlan, RecoveryRequest, RecoveryTarget, RestoreOutcome, RestorePlan, RestoreRequest, RestoreSelector,
@@ -14,11 +14,9 @@ use engine::{Cancel, Error, SilentProgress};
 use jiff::Timestamp;
 use pgformat::{Lsn, MajorVersion};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
-use testkit::{ClusterOptions, TestCluster, TestFolder};
-use vault::repository::{BackupRecord, Repository, RepositoryDescription};
-use vault::storage::LocalFolder;
+use testkit::{ClusterOptions, TestCluster, TestFolder, backup_options, repository_for};
+use vault::repository::{BackupRecord, Repository};
 
 pub const SEGMENT_BYTES: u64 = 1 << 20;
 
@@ -41,16 +39,7 @@ impl World {
         let source = TestCluster::new(version, &options);
         source.sql("CREATE TABLE clock (n bigint PRIMARY KEY)");
         let folder = TestFolder::new();
-        let info = probe(&mut Connection::connect(&source.connection_settings("postgres")).unwrap()).unwrap();
-        let description = RepositoryDescription {
-            format_version: 1,
-            system_identifier: info.system_identifier,
-            postgresql_version: info.version,
-            encryption_recipients: vec![],
-            created_by: "test".to_owned(),
-        };
-        let storage = Arc::new(LocalFolder::new(&folder.path().join("repository")));
-        let repository = Repository::create(storage, &description).unwrap();
+        let repository = repository_for(&source, &folder.path().join("repository"));
         World { source, repository, folder }
     }
 
@@ -62,17 +51,7 @@ impl World {
     }
 
     pub fn back_up(&self) -> BackupRecord {
-        let options = BackupOptions {
-            reader: ReaderChoice::Local,
-            jobs: 2,
-            compression_level: 1,
-            max_rate_bytes: None,
-            fast_checkpoint: true,
-            label: None,
-            tool_version: "test".to_owned(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            temporary_folder: std::env::temp_dir(),
-        };
+        let options = backup_options(ReaderChoice::Local, None);
         let settings = self.source.connection_settings("postgres");
         run_full(&settings, &self.repository, &options, &SilentProgress, &Cancel::new()).unwrap().record
     }

@@ -2,33 +2,21 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use engine::cluster::{Connection, ConnectionSettings, probe};
+use engine::cluster::ConnectionSettings;
 use engine::wal::{ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, StopWhen, receive};
 use engine::{Cancel, Error};
 use pgformat::{Lsn, TimelineId, WalSegment};
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use testkit::TestCluster;
-use vault::repository::{Repository, RepositoryDescription};
-use vault::storage::LocalFolder;
+use vault::repository::Repository;
 use vault::wal::{SegmentForm, WalArchive};
+
+pub use testkit::repository_for;
 
 pub const SLOT: &str = "cadena_wal";
 const PATIENCE: Duration = Duration::from_secs(120);
-
-pub fn repository_for(source: &TestCluster, folder: &Path) -> Repository {
-    let info = probe(&mut Connection::connect(&source.connection_settings("postgres")).unwrap()).unwrap();
-    let description = RepositoryDescription {
-        format_version: vault::repository::FORMAT_VERSION,
-        system_identifier: info.system_identifier,
-        postgresql_version: info.version,
-        encryption_recipients: Vec::new(),
-        created_by: "test".to_owned(),
-    };
-    Repository::create(Arc::new(LocalFolder::new(folder)), &description).unwrap()
-}
 
 pub fn options(stop: StopWhen) -> ReceiveOptions {
     ReceiveOptions {
