@@ -24,6 +24,7 @@ pub(super) fn opened(
         id: slot.id(),
         kind: BackupKind::Full,
         base_id: None,
+        base: None,
         archive_name: format!("{}.backup", slot.name().stem),
         state: BackupState::InProgress,
         started_at,
@@ -46,6 +47,7 @@ pub(super) fn opened(
         compression_level: options.compression_level,
         reader: String::new(),
         changes_found_by: None,
+        merged_from: Vec::new(),
         tablespaces: info
             .tablespaces
             .iter()

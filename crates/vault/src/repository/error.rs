@@ -1,3 +1,4 @@
+use super::ChainFault;
 use crate::archive::ArchiveError;
 use crate::storage::StorageError;
 use serde::Serialize;
@@ -43,6 +44,10 @@ pub enum RepositoryError {
     /// A record that was to be written would not be read again: a fault of the caller.
     #[error("the record of backup {id} can't be written: {detail}")]
     RepositoryRecordInvalid { id: String, detail: String },
+    /// A chain can't be restored.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Chain(#[from] ChainFault),
     /// The storage failed.
     #[error(transparent)]
     #[serde(untagged)]

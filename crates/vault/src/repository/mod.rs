@@ -3,6 +3,7 @@
 //! docs/format/repository.md is the contract; this module keeps it.
 
 mod begin;
+mod chain;
 mod contents;
 mod description;
 mod error;
@@ -13,11 +14,14 @@ mod record_file;
 mod running;
 mod slot;
 
+pub use chain::ChainFault;
 pub use contents::{RepositoryContents, UnreadableRecord};
 pub use description::{FORMAT_VERSION, RepositoryDescription};
 pub use error::RepositoryError;
 pub use layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, SEQUENCE_KEY, archive_key, record_key};
 pub use open::Repository;
-pub use record::{BackupId, BackupKind, BackupRecord, BackupState, CorruptPage, RECORD_VERSION, RecordTablespace};
+pub use record::{
+    BackupId, BackupKind, BackupRecord, BackupState, CorruptPage, RECORD_VERSION, RecordBase, RecordTablespace,
+};
 pub use running::RunningBackup;
 pub use slot::BackupSlot;

@@ -48,6 +48,9 @@ pub struct BackupRecord {
     pub kind: BackupKind,
     /// The backup whose blocks this one changes; `None` for a FULL.
     pub base_id: Option<BackupId>,
+    /// What that backup was when this one was taken, so that another one in its place is found out; `None` for a FULL.
+    #[serde(default)]
+    pub base: Option<RecordBase>,
     /// File name without folder, such as `full_20261124_000000.backup`.
     pub archive_name: String,
     /// COMPLETADO or FALLIDO.
@@ -92,6 +95,9 @@ pub struct BackupRecord {
     pub reader: String,
     /// How changed blocks were found; `None` for a FULL.
     pub changes_found_by: Option<String>,
+    /// The chain whose blocks were put together to make this FULL without the server, base first; else empty.
+    #[serde(default)]
+    pub merged_from: Vec<BackupId>,
     /// Every tablespace but `pg_default` and `pg_global`.
     pub tablespaces: Vec<RecordTablespace>,
     /// Pages whose checksum stayed wrong when they were read again; the first 1,000.
@@ -107,6 +113,17 @@ pub struct BackupRecord {
     pub tool_version: String,
     /// `{"key": …, arguments}` of the error that ended a failed backup, plus `message` in English.
     pub error: Option<serde_json::Value>,
+}
+
+/// Tells a base from every other backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordBase {
+    /// Where its WAL starts: all changes from there on are in the backup that names it.
+    pub start_lsn: Lsn,
+    /// Its timeline.
+    pub timeline: TimelineId,
+    /// Digest of its archive.
+    pub sha256: String,
 }
 
 /// Says where a tablespace was.

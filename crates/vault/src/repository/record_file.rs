@@ -67,6 +67,8 @@ pub(super) fn check(record: &BackupRecord, description: &RepositoryDescription) 
     }
     demand(record.base_id.is_none_or(|base| base < record.id), "base_id is not older than id")?;
     demand(record.kind != BackupKind::Full || record.base_id.is_none(), "a FULL has a base_id")?;
+    demand(record.base_id.is_some() || record.base.is_none(), "it describes a base and has no base_id")?;
+    demand(record.kind == BackupKind::Full || record.merged_from.is_empty(), "merged_from is not that of a FULL")?;
     match record.state {
         BackupState::InProgress => Err("a record is written only when a backup has ended".to_owned()),
         BackupState::Failed => {
@@ -77,6 +79,7 @@ pub(super) fn check(record: &BackupRecord, description: &RepositoryDescription) 
             demand(record.error.is_none(), "a completed backup has an error")?;
             demand(record.finished_at.is_some(), "finished_at is missing")?;
             demand(record.kind == BackupKind::Full || record.base_id.is_some(), "base_id is missing")?;
+            demand(record.base_id.is_none() || record.base.is_some(), "base is missing")?;
             demand(record.archive_bytes > 0, "archive_bytes is 0")?;
             demand(record.sha256.as_deref().is_some_and(is_sha256), "sha256 is no SHA-256")?;
             demand(record.timeline.is_some_and(|timeline| timeline.0 > 0), "timeline is missing")?;
@@ -98,6 +101,7 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
         id: running.id,
         kind: running.kind,
         base_id: None,
+        base: None,
         archive_name: running.archive_name.clone(),
         state: BackupState::Failed,
         started_at: running.started_at,
@@ -120,6 +124,7 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
         compression_level: 0,
         reader: String::new(),
         changes_found_by: None,
+        merged_from: Vec::new(),
         tablespaces: Vec::new(),
         corrupt_pages: Vec::new(),
         corrupt_pages_total: 0,
