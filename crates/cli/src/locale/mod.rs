@@ -18,9 +18,10 @@ pub struct Locale {
 }
 
 /// The catalogues of one language: file name and content.
-pub(crate) type Catalogue = [(&'static str, &'static str); 7];
+pub(crate) type Catalogue = [(&'static str, &'static str); 8];
 
 pub(crate) const ENGLISH: Catalogue = [
+    ("changes.ftl", include_str!("../../locale/en/changes.ftl")),
     ("errors.ftl", include_str!("../../locale/en/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/en/findings.ftl")),
     ("help.ftl", include_str!("../../locale/en/help.ftl")),
@@ -30,6 +31,7 @@ pub(crate) const ENGLISH: Catalogue = [
     ("wal-receive.ftl", include_str!("../../locale/en/wal-receive.ftl")),
 ];
 pub(crate) const SPANISH: Catalogue = [
+    ("changes.ftl", include_str!("../../locale/es/changes.ftl")),
     ("errors.ftl", include_str!("../../locale/es/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/es/findings.ftl")),
     ("help.ftl", include_str!("../../locale/es/help.ftl")),
