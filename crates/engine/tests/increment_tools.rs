@@ -86,6 +86,16 @@ macro_rules! chains {
             use super::*;
 
             #[test]
+            fn a_chain_by_wal_is_put_together_by_postgresql() {
+                is_put_together(MajorVersion::$version, ChangesChoice::Auto, ReaderChoice::Auto);
+            }
+
+            #[test]
+            fn a_chain_by_wal_over_sql_is_put_together_by_postgresql() {
+                is_put_together(MajorVersion::$version, ChangesChoice::Wal, ReaderChoice::Sql);
+            }
+
+            #[test]
             fn a_chain_by_scan_is_put_together_by_postgresql() {
                 is_put_together(MajorVersion::$version, ChangesChoice::Scan, ReaderChoice::Auto);
             }
