@@ -21,6 +21,7 @@ pub struct Locale {
 pub(crate) type Catalogue = [(&'static str, &'static str); 8];
 
 pub(crate) const ENGLISH: Catalogue = [
+    ("changes.ftl", include_str!("../../locale/en/changes.ftl")),
     ("errors.ftl", include_str!("../../locale/en/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/en/findings.ftl")),
     ("help.ftl", include_str!("../../locale/en/help.ftl")),
@@ -31,6 +32,7 @@ pub(crate) const ENGLISH: Catalogue = [
     ("wal-receive.ftl", include_str!("../../locale/en/wal-receive.ftl")),
 ];
 pub(crate) const SPANISH: Catalogue = [
+    ("changes.ftl", include_str!("../../locale/es/changes.ftl")),
     ("errors.ftl", include_str!("../../locale/es/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/es/findings.ftl")),
     ("help.ftl", include_str!("../../locale/es/help.ftl")),

@@ -1,5 +1,6 @@
 //! How does the write-ahead log get into the archive, and out of it? Receive, push, fetch, and what can be restored.
 
+mod changes;
 mod error;
 mod fetch;
 mod push;
@@ -7,6 +8,7 @@ mod receive;
 mod slot;
 mod windows;
 
+pub use changes::{ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown, changes_from_wal};
 pub use error::WalError;
 pub(crate) use fetch::read_until;
 pub use fetch::{FetchOutcome, FetchRequest, fetch, prefetch};
