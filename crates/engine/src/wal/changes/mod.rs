@@ -10,8 +10,10 @@ mod choose;
 mod decode;
 mod follow;
 mod history;
+mod maker;
 
 mod source;
 
 pub use answer::{ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown};
 pub use follow::changes_from_wal;
+pub(crate) use maker::SummaryMaker;
