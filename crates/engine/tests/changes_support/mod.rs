@@ -8,6 +8,7 @@ use engine::wal::{ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown, chang
 use pgformat::block_reference::BlockReferenceTable;
 use pgformat::wal::WalGeometry;
 use pgformat::{Lsn, TimelineId, WalSegmentSize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use testkit::TestCluster;
 use vault::repository::Repository;
@@ -77,4 +78,11 @@ pub fn forget_summaries(folder: &Path) {
     if summaries.exists() {
         std::fs::remove_dir_all(&summaries).unwrap_or_else(|error| panic!("{}: {error}", summaries.display()));
     }
+}
+
+/// Returns every summary of a repository in `folder`, by name.
+pub fn summaries(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let Ok(entries) = std::fs::read_dir(folder.join("wal/summaries")) else { return BTreeMap::new() };
+    let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some());
+    paths.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap())).collect()
 }
