@@ -18,5 +18,7 @@ pub use receive::{
     receiver_state,
 };
 pub use slot::{SlotFinding, SlotHealth, SlotState, create_slot, drop_slot, slot_health};
-pub(crate) use windows::{Coverage, Holder, KnownWal, PathLog, Tail, TimelinePath, caught_up_at, transaction_time};
+pub(crate) use windows::{
+    BrokenBackup, Coverage, Holder, KnownWal, PathLog, Tail, TimelinePath, caught_up_at, transaction_time,
+};
 pub use windows::{RestorableWindows, Window, WindowFinding, WindowGap, windows};
