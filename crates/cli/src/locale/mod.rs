@@ -18,7 +18,7 @@ pub struct Locale {
 }
 
 /// The catalogues of one language: file name and content.
-pub(crate) type Catalogue = [(&'static str, &'static str); 8];
+pub(crate) type Catalogue = [(&'static str, &'static str); 9];
 
 pub(crate) const ENGLISH: Catalogue = [
     ("changes.ftl", include_str!("../../locale/en/changes.ftl")),
