@@ -9,7 +9,8 @@ mod values;
 
 pub use commands::{
     BackupArgs, Cli, Command, CompletionsOptions, DemoOptions, GlobalOptions, HelpOptions, IncrementArgs, InitOptions,
-    PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions, WalPushOptions,
+    MergeOptions, PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions,
+    WalPushOptions,
 };
 pub use help::localized_command;
 #[cfg(test)]

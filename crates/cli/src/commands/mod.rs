@@ -8,6 +8,7 @@ mod demo;
 mod help;
 mod init;
 mod list;
+mod merge;
 mod preview;
 mod restore;
 mod start;
@@ -53,6 +54,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Diferencial(options) => backup::run_increment(session, BackupKind::Differential, options),
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),
+        Command::Merge(options) => merge::run(session, options),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
