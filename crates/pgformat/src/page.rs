@@ -15,6 +15,8 @@ const PD_PAGESIZE_VERSION: usize = 18;
 
 /// All flag bits that any release has used (upstream `PD_VALID_FLAG_BITS`).
 const PD_VALID_FLAG_BITS: u16 = 0x0007;
+/// The flag of a page whose rows are visible to everyone.
+const PD_ALL_VISIBLE: u16 = 0x0004;
 /// The page layout of 8.3 and later (upstream `PG_PAGE_LAYOUT_VERSION`).
 const PAGE_LAYOUT_VERSION: u16 = 4;
 /// The special space begins at a multiple of this (upstream `MAXALIGN`).
@@ -50,6 +52,11 @@ pub fn page_lsn(page: &[u8]) -> Option<Lsn> {
     // Two 32-bit halves, the high one first, each little-endian (upstream PageXLogRecPtr).
     let half = |at: usize| u64::from(u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
     Some(Lsn(half(0) << 32 | half(4)))
+}
+
+/// Tells whether the page's header says that every row on it is visible to everyone (upstream `PD_ALL_VISIBLE`).
+pub fn is_all_visible(page: &[u8]) -> bool {
+    page.len() >= PAGE_HEADER_SIZE && field(page, PD_FLAGS) & PD_ALL_VISIBLE != 0
 }
 
 /// Computes PostgreSQL's page checksum. `page` must be one whole block (a multiple of 128 bytes, at least 1024);

@@ -4,6 +4,9 @@ warning-corrupt-pages = { $pages ->
     [one] One page of the cluster is damaged: { $file }, block { $block }
    *[other] { $pages } pages of the cluster are damaged; the first: { $file }, block { $block }
 }
+warning-full-instead = A FULL was taken instead of the { $wanted }, since there is no base for one. Backup { $id } can't be the base: { $reason }
+warning-full-instead-first = A FULL was taken instead of the { $wanted }: there is no backup yet that could be its base.
+warning-base-passed-over = Backup { $id } can't be the base, so this one stands on backup { $base }: { $reason }
 warning-no-slot = No replication slot could be had, so the server was free to remove WAL while the backup ran. It did not. Reason: { $cause }
 warning-external-config = The configuration file { $path } lies outside the data directory and is not in the backup: { $cause }
 warning-followed-links = { $count ->

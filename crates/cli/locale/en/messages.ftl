@@ -51,6 +51,8 @@ fact-lsn = WAL
 fact-lsn-value = { $start } to { $stop }, timeline { $timeline }
 fact-server = Server
 fact-server-standby = { $version }, a standby
+fact-base = base
+fact-changes = changes
 fact-reader = Read
 fact-sha256 = SHA-256
 
@@ -71,7 +73,7 @@ init-privilege =
     cadena: the role may not { $purpose }. As a superuser, run:
       -> { $grant }
 
-full-done = FULL backup completed in { $duration } ({ $rate }/s).
+backup-done = { $kind } backup completed in { $duration } ({ $rate }/s).
 list-empty = No backups yet. `cadena full` takes one.
 list-remark = ! { $message }
 
@@ -181,7 +183,7 @@ demo-success = The restored cluster is the one that was backed up, and the mista
 demo-failure = A restored cluster does NOT hold what it must. Please report this.
 demo-kept = Kept in { $folder }. To look and to stop:
 init-slot = The replication slot { $slot } is there: the server keeps all WAL from now on until it was read by `cadena start` or `cadena full`.
-full-no-catch-up = The WAL of the replication slot could not be archived beside the backup: { $message }
+backup-no-catch-up = The WAL of the replication slot could not be archived beside the backup: { $message }
 column-timeline = Timeline
 column-from = From
 column-until = Until

@@ -4,6 +4,9 @@ warning-corrupt-pages = { $pages ->
     [one] Una página del clúster está dañada: { $file }, bloque { $block }
    *[other] { $pages } páginas del clúster están dañadas; la primera: { $file }, bloque { $block }
 }
+warning-full-instead = Se hizo un FULL en lugar del { $wanted }, porque no hay base para uno. El backup { $id } no puede ser la base: { $reason }
+warning-full-instead-first = Se hizo un FULL en lugar del { $wanted }: todavía no hay ningún backup que pueda ser su base.
+warning-base-passed-over = El backup { $id } no puede ser la base, así que este se apoya en el backup { $base }: { $reason }
 warning-no-slot = No se obtuvo un slot de replicación, así que el servidor podía eliminar WAL durante el backup. No lo hizo. Motivo: { $cause }
 warning-external-config = El archivo de configuración { $path } está fuera del directorio de datos y no quedó en el backup: { $cause }
 warning-followed-links = { $count ->

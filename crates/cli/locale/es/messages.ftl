@@ -51,6 +51,8 @@ fact-lsn = WAL
 fact-lsn-value = { $start } a { $stop }, línea de tiempo { $timeline }
 fact-server = Servidor
 fact-server-standby = { $version }, un standby
+fact-base = base
+fact-changes = cambios
 fact-reader = Lectura
 fact-sha256 = SHA-256
 
@@ -71,7 +73,7 @@ init-privilege =
     cadena: el rol no tiene permiso para { $purpose }. Como superusuario, ejecutar:
       -> { $grant }
 
-full-done = Backup FULL completado en { $duration } ({ $rate }/s).
+backup-done = Backup { $kind } completado en { $duration } ({ $rate }/s).
 list-empty = Todavía no hay backups. `cadena full` hace uno.
 list-remark = ! { $message }
 
@@ -181,7 +183,7 @@ demo-success = El clúster restaurado es el que se respaldó, y el error está d
 demo-failure = Un clúster restaurado NO contiene lo que debe. Por favor, informarlo.
 demo-kept = Queda en { $folder }. Para mirar y para detener:
 init-slot = El slot de replicación { $slot } está listo: desde ahora el servidor guarda todo el WAL hasta que lo lea `cadena start` o `cadena full`.
-full-no-catch-up = No se pudo archivar junto al backup el WAL del slot de replicación: { $message }
+backup-no-catch-up = No se pudo archivar junto al backup el WAL del slot de replicación: { $message }
 column-timeline = Línea
 column-from = Desde
 column-until = Hasta

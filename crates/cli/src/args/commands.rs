@@ -1,5 +1,6 @@
 use super::values::{
-    self, ArchiveModeArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg, WalDeliveryArg,
+    self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
+    WalDeliveryArg,
 };
 use crate::locale::Language;
 use clap::{Args, Parser, Subcommand};
@@ -50,7 +51,10 @@ pub enum Command {
     Demo(DemoOptions),
     Init(InitOptions),
     Check,
-    Full(FullOptions),
+    Full(BackupArgs),
+    #[command(visible_alias = "differential")]
+    Diferencial(IncrementArgs),
+    Incremental(IncrementArgs),
     List,
     Status,
     Validate(ValidateOptions),
@@ -81,7 +85,7 @@ pub struct InitOptions {
 }
 
 #[derive(Debug, Args)]
-pub struct FullOptions {
+pub struct BackupArgs {
     #[arg(long, value_enum, hide_possible_values = true, value_name = "SOURCE")]
     pub reader: Option<ReaderArg>,
     #[arg(long, value_name = "N", value_parser = values::jobs)]
@@ -94,6 +98,16 @@ pub struct FullOptions {
     pub label: Option<String>,
     #[arg(long, value_enum, hide_possible_values = true, value_name = "HOW")]
     pub checkpoint: Option<CheckpointArg>,
+}
+
+/// Of a backup that holds changes only.
+#[derive(Debug, Args)]
+pub struct IncrementArgs {
+    #[command(flatten)]
+    pub backup: BackupArgs,
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "HOW", default_value = "auto")]
+    #[arg(hide_default_value = true)]
+    pub changes: ChangesArg,
 }
 
 #[derive(Debug, Args)]

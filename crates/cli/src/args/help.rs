@@ -20,6 +20,20 @@ const GLOBAL: &[&str] = &[
     "help",
 ];
 
+/// Commands that share their options; the keys of these are `help-backup-OPTION`.
+const BACKUPS: &[&str] = &["full", "diferencial", "incremental"];
+
+/// Returns what an option's help text is named after.
+fn owner<'a>(id: &str, command: &'a str) -> &'a str {
+    if GLOBAL.contains(&id) {
+        "global"
+    } else if BACKUPS.contains(&command) {
+        "backup"
+    } else {
+        command
+    }
+}
+
 /// Builds the command line with help in the locale's language.
 pub fn localized_command(locale: &Locale) -> Command {
     let root = Cli::command()
@@ -60,7 +74,7 @@ fn translate(command: Command, name: &str, locale: &Locale) -> Command {
 
 fn translate_argument(argument: Arg, command: &str, locale: &Locale) -> Arg {
     let id = argument.get_id().as_str().to_owned();
-    let owner = if GLOBAL.contains(&id.as_str()) { "global" } else { command };
+    let owner = owner(&id, command);
     let help = locale.text(&format!("help-{owner}-{}", id.replace('_', "-")), &[]);
     let heading = match (argument.is_positional(), owner) {
         (true, _) => "help-heading-arguments",
@@ -93,7 +107,7 @@ pub fn needed_keys() -> Vec<String> {
                 keys.push(format!("help-value-{}", value.to_lowercase().replace('=', "-")));
             }
             let id = argument.get_id().as_str();
-            let owner = if GLOBAL.contains(&id) { "global" } else { name };
+            let owner = owner(id, name);
             keys.push(format!("help-{owner}-{}", id.replace('_', "-")));
         }
     }

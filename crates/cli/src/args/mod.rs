@@ -8,7 +8,7 @@ mod usage;
 mod values;
 
 pub use commands::{
-    Cli, Command, CompletionsOptions, DemoOptions, FullOptions, GlobalOptions, HelpOptions, InitOptions,
+    BackupArgs, Cli, Command, CompletionsOptions, DemoOptions, GlobalOptions, HelpOptions, IncrementArgs, InitOptions,
     PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions, WalPushOptions,
 };
 pub use help::localized_command;

@@ -3,6 +3,7 @@
 //! What a parser returns as its error is what is allowed, in a form that needs no translation (`1..64`, `auto | local | sql`).
 
 use crate::render::units::parse_size;
+use cadena::backup::ChangesChoice;
 use cadena::pgformat::Lsn;
 use cadena::reader::ReaderChoice;
 use cadena::restore::{ArchiveMode, TargetAction, WalDelivery};
@@ -27,6 +28,15 @@ pub enum ReaderArg {
 pub enum CheckpointArg {
     Fast,
     Spread,
+}
+
+/// `--changes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChangesArg {
+    Auto,
+    Wal,
+    Server,
+    Scan,
 }
 
 /// `validate --level`.
@@ -102,6 +112,17 @@ impl From<ReaderArg> for ReaderChoice {
             ReaderArg::Auto => ReaderChoice::Auto,
             ReaderArg::Local => ReaderChoice::Local,
             ReaderArg::Sql => ReaderChoice::Sql,
+        }
+    }
+}
+
+impl From<ChangesArg> for ChangesChoice {
+    fn from(changes: ChangesArg) -> ChangesChoice {
+        match changes {
+            ChangesArg::Auto => ChangesChoice::Auto,
+            ChangesArg::Wal => ChangesChoice::Wal,
+            ChangesArg::Server => ChangesChoice::Server,
+            ChangesArg::Scan => ChangesChoice::Scan,
         }
     }
 }

@@ -53,7 +53,7 @@ pub fn catch_up(session: &Session, repository: &Repository) {
         && !session.screen.json
     {
         let problem = problem_of(&failure, &session.locale, session.zone());
-        let message = session.locale.say_with("full-no-catch-up", &[("message", problem.message.into())]);
+        let message = session.locale.say_with("backup-no-catch-up", &[("message", problem.message.into())]);
         session.screen.remark(&session.locale.say_with("warning-line", &[("message", message.into())]));
     }
 }

@@ -1,10 +1,10 @@
 //! One file for each command; its top function reads as its table of contents.
 
+mod backup;
 mod catch_up;
 mod check;
 mod completions;
 mod demo;
-mod full;
 mod help;
 mod init;
 mod list;
@@ -25,7 +25,8 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::locale::Locale;
 use crate::render::{Screen, described};
-use cadena::repository::{BackupRecord, Repository};
+use cadena::backup::BackupRequest;
+use cadena::repository::{BackupKind, BackupRecord, Repository};
 use cadena::storage::LocalFolder;
 use cadena::wal::{ReceiveOptions, StopWhen};
 use std::sync::Arc;
@@ -48,7 +49,9 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Demo(options) => demo::run(session, options),
         Command::Init(options) => init::run(session, options),
         Command::Check => check::run(session),
-        Command::Full(options) => full::run(session, options),
+        Command::Full(options) => backup::run(session, BackupRequest::FULL, options),
+        Command::Diferencial(options) => backup::run_increment(session, BackupKind::Differential, options),
+        Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),

@@ -1,6 +1,6 @@
 //! Backup records as tables and facts.
 
-use super::{Align, Table, units};
+use super::{Align, Table, described, units};
 use crate::locale::Locale;
 use cadena::repository::{BackupKind, BackupRecord, BackupState};
 use jiff::tz::TimeZone;
@@ -72,6 +72,12 @@ pub fn backup_facts(record: &BackupRecord, locale: &Locale, zone: &TimeZone) -> 
     }
     facts.push((locale.say("fact-server"), server(record, locale)));
     facts.push((locale.say("fact-reader"), record.reader.clone()));
+    if let Some(base) = record.base_id {
+        facts.push((locale.say("fact-base"), base.to_string()));
+    }
+    if let Some(way) = &record.changes_found_by {
+        facts.push((locale.say("fact-changes"), changes(way, record, locale, zone)));
+    }
     if let Some(digest) = &record.sha256 {
         facts.push((locale.say("fact-sha256"), digest.clone()));
     }
@@ -87,6 +93,13 @@ fn sizes(record: &BackupRecord, locale: &Locale) -> String {
         ("ratio", units::decimal(ratio, 1, language).into()),
     ];
     locale.say_with("fact-size-value", &values)
+}
+
+/// Says how changed blocks were found, and why not in a better way.
+fn changes(way: &str, record: &BackupRecord, locale: &Locale, zone: &TimeZone) -> String {
+    let reasons: Vec<String> =
+        record.changes_passed_over.iter().map(|reason| described(reason, locale, zone)).collect();
+    if reasons.is_empty() { way.to_owned() } else { format!("{way} ({})", reasons.join(" ")) }
 }
 
 fn server(record: &BackupRecord, locale: &Locale) -> String {

@@ -1,8 +1,9 @@
+use super::increment::{BlockPages, IncrementFile};
 use super::plain_buffer::PlainBuffer;
 use super::work::{Encoded, EncodedMember, EncodedPart, FileRun, FrameLengths, ReadyMember, RunContent, Work};
 use crate::Error;
 use crate::pipeline::{BufferPool, Cancel, RateLimit};
-use crate::reader::{PageChecker, PageReport, ReadError, SourceReader};
+use crate::reader::{PageChecker, PageReport, PathRange, ReadError, SourceReader};
 use vault::archive::{FrameEncoder, MemberKind, TarMember, padding_bytes};
 
 /// What all workers of a backup share.
@@ -24,12 +25,24 @@ pub(super) struct Encoder<'a> {
     /// The plain bytes of the frame, or of the few frames, in the making.
     plain: PlainBuffer,
     header: Vec<u8>,
+    /// A small member of blocks in the making.
+    content: Vec<u8>,
+    /// What was read of a file last.
+    scratch: Vec<u8>,
 }
 
 impl<'a> Encoder<'a> {
     pub fn new(settings: &'a EncodeSettings<'a>, reader: Box<dyn SourceReader>) -> Result<Self, Error> {
         let frames = FrameEncoder::new(settings.compression_level)?;
-        Ok(Encoder { settings, reader, frames, plain: PlainBuffer::default(), header: Vec::new() })
+        Ok(Encoder {
+            settings,
+            reader,
+            frames,
+            plain: PlainBuffer::default(),
+            header: Vec::new(),
+            content: Vec::new(),
+            scratch: Vec::new(),
+        })
     }
 
     pub fn encode(&mut self, work: Work) -> Result<Encoded, Error> {
@@ -38,7 +51,11 @@ impl<'a> Encoder<'a> {
         self.plain.clear();
         match work {
             Work::Ready(members) => self.ready(&members, &mut encoded)?,
-            Work::SmallFiles(paths) => self.small_files(&paths, &mut encoded)?,
+            Work::SmallFiles(files) => {
+                self.small_files(&files.whole, &mut encoded)?;
+                self.increments(&files.increments, &mut encoded)?;
+                close_frame(&mut self.frames, &mut self.plain, &mut encoded)?;
+            }
             Work::Run(run) => self.run(run, &mut encoded)?,
             Work::Raw(bytes) => {
                 self.plain.extend(&bytes);
@@ -66,7 +83,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn small_files(&mut self, paths: &[Vec<u8>], encoded: &mut Encoded) -> Result<(), Error> {
-        let Encoder { settings, reader, frames, plain, header: tar_header } = self;
+        let Encoder { settings, reader, frames, plain, header: tar_header, .. } = self;
         let paths: Vec<&[u8]> = paths.iter().map(Vec::as_slice).collect();
         // A page that fails can be read again only when the reader is free again: such files are few, and wait here.
         let mut doubtful = Vec::new();
@@ -113,7 +130,37 @@ impl<'a> Encoder<'a> {
             }
             append_member(&header, &bytes, tar_header, plain, encoded)?;
         }
-        close_frame(frames, plain, encoded)
+        Ok(())
+    }
+
+    /// Small members of blocks. What is wanted of all their files is asked for at once, which saves round trips to a server.
+    fn increments(&mut self, files: &[IncrementFile], encoded: &mut Encoded) -> Result<(), Error> {
+        let Encoder { settings, reader, frames, plain, header: tar_header, content, scratch } = self;
+        let ranges: Vec<PathRange<'_>> = files.iter().flat_map(IncrementFile::ranges).collect();
+        settings.rate.take(ranges.iter().map(|range| range.length as u64).sum(), settings.cancel)?;
+        let found = reader.read_ranges(&ranges, scratch)?;
+        let (mut found, mut bytes) = (found.as_slice(), scratch.as_slice());
+        for file in files {
+            let (of_file, later) = found.split_at(file.ranges().len());
+            found = later;
+            let checker = &settings.pages;
+            let mut pages = BlockPages { reader: reader.as_mut(), checker, report: &mut encoded.pages };
+            let Some(used) = file.make(of_file, bytes, content, &mut pages)? else { continue };
+            bytes = &bytes[used..];
+            if !plain.is_empty() && plain.len() + content.len() > settings.frame_bytes {
+                close_frame(frames, plain, encoded)?;
+            }
+            let (path, size_bytes) = (file.member_path(), content.len() as u64);
+            let header = TarMember {
+                path: &path,
+                kind: MemberKind::File,
+                mode: file.mode,
+                modified_seconds: file.modified_seconds,
+                size_bytes,
+            };
+            append_member(&header, content, tar_header, plain, encoded)?;
+        }
+        Ok(())
     }
 
     fn run(&mut self, run: FileRun, encoded: &mut Encoded) -> Result<(), Error> {
@@ -163,6 +210,13 @@ impl<'a> Encoder<'a> {
     ) -> Result<(), Error> {
         let buffer = self.plain.tail_mut(content);
         match &run.content {
+            RunContent::Blocks(file) => {
+                self.settings.rate.take(length as u64, self.settings.cancel)?;
+                let offset = run.offset + done as u64;
+                let (reader, checker) = (self.reader.as_mut(), &self.settings.pages);
+                let mut pages = BlockPages { reader, checker, report: pages };
+                file.fill(offset, buffer, &mut self.scratch, &mut pages)?;
+            }
             RunContent::Bytes(bytes) => buffer.copy_from_slice(&bytes[done..done + length]),
             RunContent::Source(file) => {
                 self.settings.rate.take(length as u64, self.settings.cancel)?;

@@ -10,6 +10,18 @@ pub enum BackupError {
     BackupControlFile { detail: String },
     #[error("option {option} has value {value}: {reason}")]
     BackupOption { option: &'static str, value: String, reason: String },
+    /// The one way that was demanded can't tell which blocks changed; `reason` is `{"key": …, arguments}`.
+    #[error("the way {way} can't tell which blocks have changed: {reason}")]
+    BackupChangesUnknown { way: &'static str, reason: serde_json::Value },
+    /// The server was promoted between two looks at it.
+    #[error("the backup began on timeline {found}, and the server was on timeline {expected} before")]
+    BackupTimelineChanged { expected: u32, found: u32 },
+    /// The server goes on from a point before the base's end: it was set back.
+    #[error("the backup starts at {start_lsn}, before its base's start at {base_lsn}")]
+    BackupBeforeBase { start_lsn: String, base_lsn: String },
+    /// The base went away while the backup began.
+    #[error("backup {id}, on which this one was to stand, is gone")]
+    BackupBaseGone { id: String },
     /// The manifest grows in a temporary file.
     #[error("the temporary file in {folder} failed: {cause}")]
     BackupSpool { folder: String, cause: String },

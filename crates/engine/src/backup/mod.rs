@@ -4,6 +4,7 @@
 mod encode;
 mod error;
 mod external_config;
+mod increment;
 mod options;
 mod plain_buffer;
 mod produce;
@@ -15,5 +16,6 @@ mod work;
 
 pub use error::BackupError;
 pub(crate) use external_config::EXTERNAL_CONFIG_FOLDER;
+pub use increment::ChangesChoice;
 pub use options::BackupOptions;
-pub use run::{BackupOutcome, run_full};
+pub use run::{BackupOutcome, BackupRequest, run_backup, run_full};

@@ -1,4 +1,5 @@
-use super::work::{FileRun, LargeMember, ReadyMember, RunContent, Work};
+use super::increment::{ChangedBlocks, FileMethod, IncrementFile};
+use super::work::{FileRun, LargeMember, ReadyMember, RunContent, SmallFiles, Work};
 use crate::Error;
 use crate::reader::{SourceReader, Walk, WalkItem, WalkNotes};
 use std::collections::VecDeque;
@@ -12,22 +13,46 @@ const WORK_BYTES: u64 = 1024 * 1024;
 const WORK_FILES: usize = 1_024;
 
 /// Cuts the cluster's files into pieces of work, in the order of the archive.
-pub(super) struct FileProducer {
+pub(super) struct FileProducer<'a> {
     walk: Walk,
     runs: RunCutter,
     folder_mode: u32,
     folder_modified_seconds: i64,
+    /// What changed since the base; `None` for a FULL.
+    changed: Option<&'a ChangedBlocks>,
     /// A file that the walk named and that did not fit the piece before.
     pending: Option<WalkItem>,
 }
 
-impl FileProducer {
-    pub fn new(walk: Walk, frame_bytes: usize, folder_mode: u32, now_seconds: i64) -> Self {
+/// What becomes of a file.
+enum Part {
+    Whole { path: Vec<u8>, size_bytes: u64 },
+    Blocks(IncrementFile),
+}
+
+impl Part {
+    fn size_bytes(&self) -> u64 {
+        match self {
+            Part::Whole { size_bytes, .. } => *size_bytes,
+            Part::Blocks(file) => file.size_bytes(),
+        }
+    }
+}
+
+impl<'a> FileProducer<'a> {
+    pub fn new(
+        walk: Walk,
+        frame_bytes: usize,
+        folder_mode: u32,
+        now_seconds: i64,
+        changed: Option<&'a ChangedBlocks>,
+    ) -> Self {
         FileProducer {
             walk,
             runs: RunCutter::new(frame_bytes),
             folder_mode,
             folder_modified_seconds: now_seconds,
+            changed,
             pending: None,
         }
     }
@@ -38,21 +63,23 @@ impl FileProducer {
             if let Some(work) = self.runs.next() {
                 return Ok(Some(work));
             }
-            let item = match self.pending.take() {
-                Some(item) => Some(item),
-                None => self.walk.next(reader)?,
-            };
-            match item {
+            match self.next_item(reader)? {
                 None => return Ok(None),
                 Some(WalkItem::Folder { path }) => return self.folders(path, reader).map(Some),
-                Some(WalkItem::File { path, size_bytes }) if size_bytes > self.runs.frame_bytes as u64 => {
-                    // Gone since the listing: dropped, and WAL replay drops it too.
-                    if let Some(file) = reader.open(&path)? {
-                        self.runs.begin(file);
+                Some(WalkItem::File { path, size_bytes, modified_seconds, mode }) => {
+                    let part = self.part(path, size_bytes, modified_seconds, mode);
+                    if part.size_bytes() <= self.runs.frame_bytes as u64 {
+                        return self.small_files(part, reader).map(Some);
                     }
-                }
-                Some(WalkItem::File { path, size_bytes }) => {
-                    return self.small_files(path, size_bytes, reader).map(Some);
+                    match part {
+                        Part::Blocks(file) => self.runs.begin_blocks(file),
+                        // Gone since the listing: dropped, and WAL replay drops it too.
+                        Part::Whole { path, .. } => {
+                            if let Some(file) = reader.open(&path)? {
+                                self.runs.begin(file);
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -60,6 +87,25 @@ impl FileProducer {
 
     pub fn into_notes(self) -> WalkNotes {
         self.walk.into_notes()
+    }
+
+    fn next_item(&mut self, reader: &mut dyn SourceReader) -> Result<Option<WalkItem>, Error> {
+        match self.pending.take() {
+            Some(item) => Ok(Some(item)),
+            None => Ok(self.walk.next(reader)?),
+        }
+    }
+
+    /// Decides what becomes of a file.
+    fn part(&mut self, path: Vec<u8>, size_bytes: u64, modified_seconds: i64, mode: u32) -> Part {
+        let Some(changed) = self.changed else { return Part::Whole { path, size_bytes } };
+        match changed.method(&path, size_bytes) {
+            FileMethod::Whole => Part::Whole { path, size_bytes },
+            FileMethod::Blocks(header) => {
+                let block_bytes = changed.geometry.block_size_bytes;
+                Part::Blocks(IncrementFile::new(path, mode, modified_seconds, header, block_bytes))
+            }
+        }
     }
 
     fn folders(&mut self, first: Vec<u8>, reader: &mut dyn SourceReader) -> Result<Work, Error> {
@@ -81,24 +127,32 @@ impl FileProducer {
         ReadyMember { path, kind: MemberKind::Directory, mode, modified_seconds, content: Vec::new() }
     }
 
-    fn small_files(&mut self, first: Vec<u8>, first_bytes: u64, reader: &mut dyn SourceReader) -> Result<Work, Error> {
-        let mut paths = vec![first];
-        let mut bytes = first_bytes;
-        while paths.len() < WORK_FILES {
+    fn small_files(&mut self, first: Part, reader: &mut dyn SourceReader) -> Result<Work, Error> {
+        let mut files = SmallFiles::default();
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(part) = next.take() {
+            bytes += part.size_bytes();
+            match part {
+                Part::Whole { path, .. } => files.whole.push(path),
+                Part::Blocks(file) => files.increments.push(file),
+            }
+            if files.whole.len() + files.increments.len() >= WORK_FILES {
+                break;
+            }
             match self.walk.next(reader)? {
-                Some(WalkItem::File { path, size_bytes })
-                    if size_bytes <= self.runs.frame_bytes as u64 && bytes + size_bytes <= WORK_BYTES =>
-                {
-                    bytes += size_bytes;
-                    paths.push(path);
+                Some(WalkItem::File { path, size_bytes, modified_seconds, mode }) => {
+                    let part = self.part(path.clone(), size_bytes, modified_seconds, mode);
+                    if part.size_bytes() <= self.runs.frame_bytes as u64 && bytes + part.size_bytes() <= WORK_BYTES {
+                        next = Some(part);
+                    } else {
+                        self.pending = Some(WalkItem::File { path, size_bytes, modified_seconds, mode });
+                    }
                 }
-                other => {
-                    self.pending = other;
-                    break;
-                }
+                other => self.pending = other,
             }
         }
-        Ok(Work::SmallFiles(paths))
+        Ok(Work::SmallFiles(files))
     }
 }
 
@@ -110,9 +164,14 @@ pub(super) struct RunCutter {
 }
 
 struct OpenFile {
-    file: Arc<crate::reader::SourceFile>,
+    content: OpenContent,
     member: Arc<LargeMember>,
     offset: u64,
+}
+
+enum OpenContent {
+    Whole(Arc<crate::reader::SourceFile>),
+    Blocks(Arc<IncrementFile>),
 }
 
 impl RunCutter {
@@ -138,8 +197,21 @@ impl RunCutter {
                 content: Vec::new(),
             }]));
         } else {
-            self.open = Some(OpenFile { file: Arc::new(file), member: Arc::new(member), offset: 0 });
+            let content = OpenContent::Whole(Arc::new(file));
+            self.open = Some(OpenFile { content, member: Arc::new(member), offset: 0 });
         }
+    }
+
+    /// Begins the member of a file of which blocks are taken.
+    pub fn begin_blocks(&mut self, file: IncrementFile) {
+        let member = LargeMember {
+            path: file.member_path(),
+            mode: file.mode,
+            modified_seconds: file.modified_seconds,
+            size_bytes: file.size_bytes(),
+        };
+        let content = OpenContent::Blocks(Arc::new(file));
+        self.open = Some(OpenFile { content, member: Arc::new(member), offset: 0 });
     }
 
     /// Returns the next run of the file that was begun, or `None` when it has been cut to its end.
@@ -152,7 +224,10 @@ impl RunCutter {
         let length = left.min(run_bytes(self.frame_bytes));
         let run = FileRun {
             member: open.member.clone(),
-            content: RunContent::Source(open.file.clone()),
+            content: match &open.content {
+                OpenContent::Whole(file) => RunContent::Source(file.clone()),
+                OpenContent::Blocks(file) => RunContent::Blocks(file.clone()),
+            },
             offset: open.offset,
             length: length as usize,
         };

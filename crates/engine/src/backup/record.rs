@@ -6,7 +6,7 @@ use crate::cluster::{BackupStart, ClusterInfo};
 use crate::reader::WalkNotes;
 use serde_json::{Value, json};
 use vault::archive::SealedArchive;
-use vault::repository::{BackupKind, BackupRecord, BackupSlot, BackupState, RecordTablespace};
+use vault::repository::{BackupRecord, BackupSlot, BackupState, RecordBase, RecordTablespace};
 
 /// The version of the record's form that this program writes.
 const RECORD_VERSION: u32 = 1;
@@ -22,7 +22,7 @@ pub(super) fn opened(
     BackupRecord {
         record_version: RECORD_VERSION,
         id: slot.id(),
-        kind: BackupKind::Full,
+        kind: slot.name().kind,
         base_id: None,
         base: None,
         archive_name: format!("{}.backup", slot.name().stem),
@@ -47,6 +47,7 @@ pub(super) fn opened(
         compression_level: options.compression_level,
         reader: String::new(),
         changes_found_by: None,
+        changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
         tablespaces: info
             .tablespaces
@@ -63,6 +64,15 @@ pub(super) fn opened(
         tool_version: options.tool_version.clone(),
         error: None,
     }
+}
+
+/// Enters the base: what it was when this backup began.
+pub(super) fn stand_on(record: &mut BackupRecord, base: Option<&BackupRecord>) {
+    record.base_id = base.map(|base| base.id);
+    record.base = base.and_then(|base| {
+        let (start_lsn, timeline, sha256) = (base.start_lsn?, base.timeline?, base.sha256.clone()?);
+        Some(RecordBase { start_lsn, timeline, sha256 })
+    });
 }
 
 /// Enters what the sealed archive settled; the record is then COMPLETADO and ready for the commit.

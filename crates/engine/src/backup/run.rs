@@ -1,18 +1,26 @@
 use super::encode::{EncodeSettings, Encoder};
 use super::error::BackupError;
 use super::external_config::{EXTERNAL_CONFIG_FOLDER, external_config_members};
+use super::increment::{BaseMembers, ChangedBlocks, ChangesChoice, FindContext, choose_base, find_changes};
 use super::options::BackupOptions;
 use super::produce::{FileProducer, run_bytes};
 use super::record;
 use super::seal::{Sealer, spool_error};
 use super::wal_members::{MemberDefaults, WalProducer, WalRange};
 use super::work::{FileRun, LargeMember, RunContent, Work};
-use crate::cluster::{BackupSession, BackupStart, ClusterInfo, Connection, ConnectionSettings, probe};
+use crate::cluster::{
+    BackupSession, BackupStart, BackupStop, ClusterInfo, Connection, ConnectionSettings, probe, read_file,
+};
 use crate::pipeline::{BufferPool, Flow, RateLimit, run_ordered};
 use crate::reader::{PageChecker, Source, SourceReader, Walk, WalkNotes, choose_source};
 use crate::restore::MARKER_FILE;
+use crate::wal::TimelinePath;
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
+use pgformat::timeline_history::parse_history;
+use pgformat::wal_segment::history_file_name;
+use pgformat::{Lsn, TimelineId};
+use serde_json::{Value, json};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +33,11 @@ const SESSION_CHECK: Duration = Duration::from_secs(10);
 /// How often a torn control file is read again.
 const CONTROL_FILE_ATTEMPTS: u32 = 20;
 
+/// What an earlier restore kept aside would come twice, or be another cluster's.
+const OWN_NAMES: &[&str] = &[EXTERNAL_CONFIG_FOLDER, MARKER_FILE];
+/// A history has one line a promotion.
+const HISTORY_LIMIT_BYTES: u64 = 1024 * 1024;
+
 /// A backup that is COMPLETADO. Warnings (corrupt pages, no slot, …) are in the record.
 #[derive(Debug, Clone)]
 pub struct BackupOutcome {
@@ -32,17 +45,47 @@ pub struct BackupOutcome {
     pub seconds: f64,
 }
 
-/// Takes a FULL backup and commits it.
+/// What is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupRequest {
+    /// FULL; DIFERENCIAL on the newest FULL; INCREMENTAL on the newest backup.
+    pub kind: BackupKind,
+    /// How changed blocks are found. Of no matter to a FULL.
+    pub changes: ChangesChoice,
+}
+
+impl BackupRequest {
+    /// Asks for a FULL.
+    pub const FULL: Self = BackupRequest { kind: BackupKind::Full, changes: ChangesChoice::Auto };
+}
+
+/// Takes a FULL backup and commits it; see [`run_backup`].
 ///
 /// # Errors
-/// `BackupOption` for a value out of range; `RepositoryForeign` for another cluster's repository; `RepositoryBusy`; and
-/// those of the server, the files and the storage. Whatever ends it, no half-made archive stays behind, and once an id
-/// was taken a FALLIDO record tells what happened.
-/// # Cancellation
-/// Ends with `cancelled`; the partial archive is removed and a FALLIDO record left.
+/// Those of [`run_backup`].
 pub fn run_full(
     settings: &ConnectionSettings,
     repository: &Repository,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<BackupOutcome, Error> {
+    run_backup(settings, repository, BackupRequest::FULL, options, progress, cancel)
+}
+
+/// Takes a backup and commits it. Without a base that can be used it is a FULL, whatever was asked for: the record's kind says so,
+/// and its warnings say why.
+///
+/// # Errors
+/// `BackupOption` for a value out of range; `RepositoryForeign` for another cluster's repository; `RepositoryBusy`;
+/// `BackupChangesUnknown` when the demanded way can't tell the changed blocks; and those of the server, the files and the
+/// storage. Whatever ends it, no half-made archive stays behind, and once an id was taken a FALLIDO record tells what happened.
+/// # Cancellation
+/// Ends with `cancelled`; the partial archive is removed and a FALLIDO record left.
+pub fn run_backup(
+    settings: &ConnectionSettings,
+    repository: &Repository,
+    request: BackupRequest,
     options: &BackupOptions,
     progress: &dyn Progress,
     cancel: &Cancel,
@@ -54,13 +97,17 @@ pub fn run_full(
     check_same_cluster(repository, &info)?;
     cancel.check()?;
 
+    let (base, warnings) = find_base(repository, request.kind, &info, &mut connection)?;
+    let kind = base.as_ref().map_or(BackupKind::Full, |_| request.kind);
     let now = jiff::Zoned::new(jiff::Timestamp::now(), options.time_zone.clone());
-    let mut slot = repository.begin_backup(BackupKind::Full, &now)?;
+    let mut slot = repository.begin_backup(kind, &now)?;
     let label = options.label.clone().unwrap_or_else(|| format!("cadena {}", slot.name().stem));
     let mut record = record::opened(&slot, &info, options, &label, now.timestamp());
+    record.warnings = warnings;
+    record::stand_on(&mut record, base.as_ref().map(|base| &base.record));
 
-    let run = Run { settings, options, info: &info, progress, cancel };
-    let outcome = run.take(connection, &mut slot, &mut record).and_then(|(sealed, archive)| {
+    let run = Run { settings, repository, changes: request.changes, options, info: &info, progress, cancel };
+    let outcome = run.take(connection, base, &mut slot, &mut record).and_then(|(sealed, archive)| {
         progress.phase(Phase::Committing, None);
         cancel.check()?;
         Ok((sealed, archive))
@@ -81,9 +128,56 @@ pub fn run_full(
     }
 }
 
+/// The backup that another one stands on.
+struct Base {
+    record: BackupRecord,
+    members: BaseMembers,
+    /// The timelines that lead to the server's.
+    path: TimelinePath,
+}
+
+/// Finds the base that a backup of `kind` wants, and what the user should know about the choice.
+fn find_base(
+    repository: &Repository,
+    kind: BackupKind,
+    info: &ClusterInfo,
+    connection: &mut Connection,
+) -> Result<(Option<Base>, Vec<Value>), Error> {
+    if kind == BackupKind::Full {
+        return Ok((None, Vec::new()));
+    }
+    let path = timeline_path(info.timeline, connection)?;
+    let choice = choose_base(repository, &repository.contents()?, kind, info, &path);
+    let passed_over = choice.passed_over.map(|(record, reason)| (record.id, reason));
+    let warning = match (&choice.base, passed_over) {
+        (Some(_), None) => None,
+        (Some((base, _)), Some((id, reason))) => {
+            Some(json!({ "key": "warning-base-passed-over", "id": id, "base": base.id, "reason": reason }))
+        }
+        (None, Some((id, reason))) => {
+            Some(json!({ "key": "warning-full-instead", "wanted": kind, "id": id, "reason": reason }))
+        }
+        (None, None) => Some(json!({ "key": "warning-full-instead-first", "wanted": kind })),
+    };
+    let base = choice.base.map(|(record, members)| Base { record, members, path });
+    Ok((base, warning.into_iter().collect()))
+}
+
+/// Asks the server which timelines led to its own.
+fn timeline_path(timeline: TimelineId, connection: &mut Connection) -> Result<TimelinePath, Error> {
+    if timeline.0 == 1 {
+        return Ok(TimelinePath::new(timeline, &[]));
+    }
+    let name = format!("pg_wal/{}", history_file_name(timeline));
+    let text = read_file(connection, &name, HISTORY_LIMIT_BYTES)?.unwrap_or_default();
+    Ok(TimelinePath::new(timeline, &parse_history(&String::from_utf8_lossy(&text))?))
+}
+
 /// What one run works with.
 struct Run<'a> {
     settings: &'a ConnectionSettings,
+    repository: &'a Repository,
+    changes: ChangesChoice,
     options: &'a BackupOptions,
     info: &'a ClusterInfo,
     progress: &'a dyn Progress,
@@ -95,6 +189,7 @@ impl Run<'_> {
     fn take(
         &self,
         mut connection: Connection,
+        base: Option<Base>,
         slot: &mut BackupSlot,
         record: &mut BackupRecord,
     ) -> Result<(SealedArchive, Box<dyn PutStream>), Error> {
@@ -105,6 +200,9 @@ impl Run<'_> {
         self.progress.phase(Phase::Checkpoint, None);
         let (mut session, start) = self.start_session(&record.label)?;
         record.start_lsn = Some(start.start_lsn);
+        let on = base.as_ref().map(|base| (base.record.clone(), base.path.timeline_at(start.start_lsn)));
+        let changed =
+            base.map(|base| self.changed_blocks(base, start.start_lsn, source.as_ref(), record)).transpose()?;
 
         let buffers = BufferPool::new(2 * self.flow().window);
         let out = slot.archive_stream()?;
@@ -115,12 +213,16 @@ impl Run<'_> {
             buffers.clone(),
             &self.options.temporary_folder,
         )?;
-        let copy = Copy::new(self, source.as_ref(), buffers);
+        let copy = Copy::new(self, source.as_ref(), changed.as_ref(), buffers);
 
-        self.progress.phase(Phase::Copying, self.info.size_bytes);
+        let expected_bytes = if changed.is_some() { None } else { self.info.size_bytes };
+        self.progress.phase(Phase::Copying, expected_bytes);
         let notes = copy.data_files(&mut session, &mut sealer, record)?;
         copy.control_file(&mut sealer)?;
-        let stop = session.stop(&|| self.cancel.is_cancelled())?;
+        let mut stop = session.stop(&|| self.cancel.is_cancelled())?;
+        if let Some((base, timeline)) = &on {
+            stop_on(&mut stop, base, *timeline)?;
+        }
 
         self.progress.phase(Phase::CollectingWal, None);
         let range = WalRange {
@@ -143,6 +245,40 @@ impl Run<'_> {
         Ok((sealed, archive))
     }
 
+    /// Tells what changed from the base's start to this backup's.
+    fn changed_blocks(
+        &self,
+        base: Base,
+        start_lsn: Lsn,
+        source: &dyn Source,
+        record: &mut BackupRecord,
+    ) -> Result<ChangedBlocks, Error> {
+        // Whoever removes backups waits for the lock, which is ours by now.
+        if self.repository.open_archive_object(&base.record).is_err() {
+            return Err(BackupError::BackupBaseGone { id: base.record.id.to_string() }.into());
+        }
+        let base_lsn = base.record.start_lsn.unwrap_or(Lsn(0));
+        if start_lsn < base_lsn {
+            let (start_lsn, base_lsn) = (start_lsn.to_string(), base_lsn.to_string());
+            return Err(BackupError::BackupBeforeBase { start_lsn, base_lsn }.into());
+        }
+        let context = FindContext {
+            settings: self.settings,
+            repository: self.repository,
+            info: self.info,
+            path: &base.path,
+            source,
+            own_names: OWN_NAMES,
+            jobs: self.options.jobs,
+            progress: self.progress,
+            cancel: self.cancel,
+        };
+        let (changed, passed_over) = find_changes(&context, self.changes, &base.record, base.members, start_lsn)?;
+        record.changes_found_by = Some(changed.found_by.word().to_owned());
+        record.changes_passed_over = passed_over;
+        Ok(changed)
+    }
+
     fn start_session(&self, label: &str) -> Result<(BackupSession, BackupStart), Error> {
         let cancelled = || self.cancel.is_cancelled();
         let fast = self.options.fast_checkpoint;
@@ -159,6 +295,7 @@ impl Run<'_> {
 struct Copy<'a> {
     run: &'a Run<'a>,
     source: &'a dyn Source,
+    changed: Option<&'a ChangedBlocks>,
     frame_bytes: usize,
     defaults: MemberDefaults,
     rate: RateLimit,
@@ -166,11 +303,11 @@ struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    fn new(run: &'a Run<'a>, source: &'a dyn Source, buffers: BufferPool) -> Self {
+    fn new(run: &'a Run<'a>, source: &'a dyn Source, changed: Option<&'a ChangedBlocks>, buffers: BufferPool) -> Self {
         let frame_bytes = frame_size_for(run.info.size_bytes.unwrap_or(0)) as usize;
         let modified_seconds = jiff::Timestamp::now().as_second();
         let defaults = MemberDefaults { file_mode: 0o600, folder_mode: 0o700, modified_seconds };
-        Copy { run, source, frame_bytes, defaults, rate: RateLimit::new(run.options.max_rate_bytes), buffers }
+        Copy { run, source, changed, frame_bytes, defaults, rate: RateLimit::new(run.options.max_rate_bytes), buffers }
     }
 
     /// Everything but the control file, while the session is watched.
@@ -185,10 +322,9 @@ impl<'a> Copy<'a> {
             external_config_members(&self.run.info.external_config_files, reader.as_mut(), self.defaults);
         record.warnings.extend(warnings);
         let mut external = (!external.is_empty()).then_some(external);
-        // The configuration that an earlier restore kept aside would come twice, or be another cluster's.
-        let walk = Walk::new(self.run.info.version, &[EXTERNAL_CONFIG_FOLDER, MARKER_FILE]);
-        let mut files =
-            FileProducer::new(walk, self.frame_bytes, self.defaults.folder_mode, self.defaults.modified_seconds);
+        let walk = Walk::new(self.run.info.version, OWN_NAMES);
+        let (mode, now) = (self.defaults.folder_mode, self.defaults.modified_seconds);
+        let mut files = FileProducer::new(walk, self.frame_bytes, mode, now, self.changed);
         let mut checked = Instant::now();
         let produce = || match external.take() {
             Some(members) => Ok(Some(Work::Ready(members))),
@@ -274,6 +410,19 @@ impl<'a> Copy<'a> {
             meanwhile()
         })
     }
+}
+
+/// Makes the label say which backup this one stands on, as that of a server's own incremental backup does (upstream
+/// `xlogbackup.c`): servers since 17 then refuse to start from these files alone.
+fn stop_on(stop: &mut BackupStop, base: &BackupRecord, timeline: TimelineId) -> Result<(), BackupError> {
+    if stop.timeline != timeline {
+        let (expected, found) = (timeline.0, stop.timeline.0);
+        return Err(BackupError::BackupTimelineChanged { expected, found });
+    }
+    stop.label.incremental_from_lsn = base.start_lsn;
+    stop.label.incremental_from_timeline = base.timeline;
+    stop.label_text = stop.label.to_string();
+    Ok(())
 }
 
 fn read_control_file(reader: &mut dyn SourceReader, cancel: &Cancel) -> Result<Vec<u8>, Error> {

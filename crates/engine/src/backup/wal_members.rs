@@ -1,6 +1,6 @@
 use super::error::BackupError;
 use super::produce::RunCutter;
-use super::work::{ReadyMember, Work};
+use super::work::{ReadyMember, SmallFiles, Work};
 use crate::Error;
 use crate::cluster::BackupStop;
 use crate::reader::{EntryKind, FileContent, SourceFile, SourceReader};
@@ -136,7 +136,10 @@ impl WalProducer {
         match self.items.pop_front() {
             None => Ok(None),
             Some(Item::Ready(members)) => Ok(Some(Work::Ready(members))),
-            Some(Item::Histories) => Ok(Some(Work::SmallFiles(history_files(reader)?))),
+            Some(Item::Histories) => {
+                let files = SmallFiles { whole: history_files(reader)?, increments: Vec::new() };
+                Ok(Some(Work::SmallFiles(files)))
+            }
             Some(Item::Segment { number }) => {
                 let file = open_segment(number, range, reader)?;
                 let name = String::from_utf8_lossy(&file.path).into_owned();

@@ -1,3 +1,4 @@
+use super::increment::IncrementFile;
 use crate::reader::{PageReport, SourceFile};
 use std::sync::Arc;
 use vault::archive::MemberKind;
@@ -7,12 +8,21 @@ use vault::archive::MemberKind;
 pub(super) enum Work {
     /// Members whose content is at hand: folders, labels, the control file.
     Ready(Vec<ReadyMember>),
-    /// Small files, read whole by the worker; one that is gone by then is left out.
-    SmallFiles(Vec<Vec<u8>>),
+    /// Small files, read by the worker; one that is gone by then is left out.
+    SmallFiles(SmallFiles),
     /// A run of a large file's content; the first run also makes the member's header, the last one the padding.
     Run(FileRun),
     /// Bytes of the tar stream that belong to no member: its end.
     Raw(Vec<u8>),
+}
+
+/// Files that together make one piece.
+#[derive(Debug, Default)]
+pub(super) struct SmallFiles {
+    /// Read whole.
+    pub whole: Vec<Vec<u8>>,
+    /// Of these, blocks.
+    pub increments: Vec<IncrementFile>,
 }
 
 /// A member with its content.
@@ -30,6 +40,8 @@ pub(super) struct ReadyMember {
 pub(super) enum RunContent {
     /// From the cluster; the worker reads them.
     Source(Arc<SourceFile>),
+    /// From the cluster, blocks of a file; the worker reads them.
+    Blocks(Arc<IncrementFile>),
     /// From this process: the manifest.
     Bytes(Vec<u8>),
 }

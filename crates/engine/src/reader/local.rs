@@ -1,4 +1,4 @@
-use super::{DirectoryEntry, EntryKind, FileContent, ReadError, Source, SourceFile, SourceReader};
+use super::{DirectoryEntry, EntryKind, FileContent, PathRange, ReadError, Source, SourceFile, SourceReader};
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -95,6 +95,31 @@ impl SourceReader for LocalReader {
         Ok(())
     }
 
+    fn read_ranges(&mut self, ranges: &[PathRange<'_>], buffer: &mut Vec<u8>) -> Result<Vec<Option<usize>>, ReadError> {
+        buffer.clear();
+        let mut found = Vec::with_capacity(ranges.len());
+        let mut open: Option<(&[u8], Option<File>)> = None;
+        for range in ranges {
+            let wrap = |error: io::Error| ReadError::file(range.path, &error);
+            // Ranges of one file follow one another.
+            let file = match open.take().filter(|(path, _)| *path == range.path) {
+                Some((_, file)) => file,
+                None => if_present(File::open(self.path(range.path))).map_err(wrap)?,
+            };
+            if let Some(file) = &file {
+                let begin = buffer.len();
+                buffer.resize(begin + range.length, 0);
+                let length = read_full_at(file, range.offset, &mut buffer[begin..]).map_err(wrap)?;
+                buffer.truncate(begin + length);
+                found.push(Some(length));
+            } else {
+                found.push(None);
+            }
+            open = Some((range.path, file));
+        }
+        Ok(found)
+    }
+
     fn read_size_bytes(&self, frame_bytes: usize) -> usize {
         frame_bytes
     }
@@ -135,8 +160,9 @@ fn describe(entry: &std::fs::DirEntry) -> io::Result<DirectoryEntry> {
         Some(metadata) if metadata.is_file() => EntryKind::File,
         _ => EntryKind::Other,
     };
-    let size_bytes = metadata.map_or(0, |metadata| metadata.len());
-    Ok(DirectoryEntry { name: name_bytes(entry.file_name()), kind, size_bytes, is_link })
+    let (size_bytes, modified_seconds, mode) = metadata
+        .map_or((0, 0, 0), |metadata| (metadata.len(), modified_seconds(&metadata), permission_bits(&metadata)));
+    Ok(DirectoryEntry { name: name_bytes(entry.file_name()), kind, size_bytes, modified_seconds, mode, is_link })
 }
 
 #[cfg(unix)]

@@ -13,6 +13,6 @@ pub use choose::{ReaderChoice, choose_source};
 pub use error::ReadError;
 pub use local::LocalSource;
 pub use pages::{PageChecker, PageReport};
-pub use source::{DirectoryEntry, EntryKind, FileContent, Source, SourceFile, SourceReader};
+pub use source::{DirectoryEntry, EntryKind, FileContent, PathRange, Source, SourceFile, SourceReader};
 pub use sql::SqlSource;
 pub use walk::{Walk, WalkItem, WalkNotes};

@@ -30,9 +30,24 @@ pub trait SourceReader: Send {
         each: &mut dyn FnMut(usize, Option<FileContent<'_>>) -> Result<(), ReadError>,
     ) -> Result<(), ReadError>;
 
+    /// Reads ranges of files that may be gone, each named by its path, into `buffer` one after the other (cleared first), each as
+    /// far as its file reaches. Returns how many bytes were there for each; `None` for a file that is gone.
+    fn read_ranges(&mut self, ranges: &[PathRange<'_>], buffer: &mut Vec<u8>) -> Result<Vec<Option<usize>>, ReadError>;
+
     /// Says how many bytes one [`SourceReader::read_at`] should ask for, at least `frame_bytes`: what costs a round trip
     /// wants more at once, what comes from memory wants to stay in the processor's cache.
     fn read_size_bytes(&self, frame_bytes: usize) -> usize;
+}
+
+/// A part of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathRange<'a> {
+    /// The file.
+    pub path: &'a [u8],
+    /// Where the part begins.
+    pub offset: u64,
+    /// How long it is at the most.
+    pub length: usize,
 }
 
 /// Says what an entry of a folder is, links followed.
@@ -50,6 +65,9 @@ pub struct DirectoryEntry {
     pub name: Box<[u8]>,
     pub kind: EntryKind,
     pub size_bytes: u64,
+    pub modified_seconds: i64,
+    /// Permission bits.
+    pub mode: u32,
     /// Reached through a symbolic link (known to the local source only).
     pub is_link: bool,
 }

@@ -1,5 +1,5 @@
 use super::error::display_path;
-use super::{DirectoryEntry, EntryKind, FileContent, ReadError, Source, SourceFile, SourceReader};
+use super::{DirectoryEntry, EntryKind, FileContent, PathRange, ReadError, Source, SourceFile, SourceReader};
 use crate::cluster::{self, Connection, ConnectionSettings, FileRange};
 
 /// Reads the data directory through SQL, so that a login on the server is enough. Each reader has its own connection.
@@ -16,6 +16,8 @@ struct SqlReader {
 
 /// How much one statement asks for at the most, so that server and libpq hold little.
 const STATEMENT_BYTES: u64 = 1024 * 1024;
+/// How many parts of files one statement asks for at the most: enough that its round trip does not count.
+const STATEMENT_RANGES: usize = 512;
 /// What permissions the files get: SQL does not tell, and these are PostgreSQL's own.
 const FILE_MODE: u32 = 0o600;
 
@@ -41,7 +43,14 @@ impl SourceReader for SqlReader {
         let mut listed = Vec::new();
         cluster::list_directory(&mut self.connection, text(folder)?, &mut |name, stat| -> Result<(), ReadError> {
             let kind = if stat.is_dir { EntryKind::Folder } else { EntryKind::File };
-            listed.push(DirectoryEntry { name: name.into(), kind, size_bytes: stat.size_bytes, is_link: false });
+            listed.push(DirectoryEntry {
+                name: name.into(),
+                kind,
+                size_bytes: stat.size_bytes,
+                modified_seconds: stat.modified_seconds,
+                mode: FILE_MODE,
+                is_link: false,
+            });
             Ok(())
         })?;
         Ok(Some(listed))
@@ -81,9 +90,38 @@ impl SourceReader for SqlReader {
         })
     }
 
+    fn read_ranges(&mut self, ranges: &[PathRange<'_>], buffer: &mut Vec<u8>) -> Result<Vec<Option<usize>>, ReadError> {
+        buffer.clear();
+        let mut found = Vec::with_capacity(ranges.len());
+        let mut rest = ranges;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(one_statement(rest));
+            let asked = now
+                .iter()
+                .map(|range| {
+                    let (offset_bytes, length_bytes) = (range.offset, range.length as u64);
+                    Ok(FileRange { path: text(range.path)?, offset_bytes, length_bytes })
+                })
+                .collect::<Result<Vec<_>, ReadError>>()?;
+            found.extend(cluster::read_ranges(&mut self.connection, &asked, buffer)?);
+            rest = later;
+        }
+        Ok(found)
+    }
+
     fn read_size_bytes(&self, frame_bytes: usize) -> usize {
         frame_bytes.max(STATEMENT_BYTES as usize)
     }
+}
+
+/// Returns how many of the ranges one statement asks for, at least one.
+fn one_statement(ranges: &[PathRange<'_>]) -> usize {
+    let mut bytes = 0;
+    let fit = ranges.iter().take(STATEMENT_RANGES).take_while(|range| {
+        bytes += range.length as u64;
+        bytes <= STATEMENT_BYTES
+    });
+    fit.count().max(1)
 }
 
 fn text(path: &[u8]) -> Result<&str, ReadError> {

@@ -2,6 +2,7 @@ use super::error::display_path;
 use super::{DirectoryEntry, EntryKind, ReadError, SourceReader};
 use pgformat::MajorVersion;
 use pgformat::exclusion::{self, Treatment};
+use pgformat::incremental_file::INCREMENTAL_PREFIX;
 use std::collections::VecDeque;
 
 /// Folders deeper than this are taken for a loop of links.
@@ -23,7 +24,7 @@ pub struct Walk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WalkItem {
     Folder { path: Vec<u8> },
-    File { path: Vec<u8>, size_bytes: u64 },
+    File { path: Vec<u8>, size_bytes: u64, modified_seconds: i64, mode: u32 },
 }
 
 /// What the walk noticed and the user should know.
@@ -83,6 +84,12 @@ impl Walk {
                 self.notes.followed_links.push(display_path(&path));
             }
             match entry.kind {
+                // Such a name would say that the file holds blocks of another one.
+                _ if (may_hold_relations(folder) || folder == b"global")
+                    && entry.name.starts_with(INCREMENTAL_PREFIX.as_bytes()) =>
+                {
+                    self.notes.left_out.push(display_path(&path));
+                }
                 EntryKind::Folder => {
                     if treatment == Treatment::Include {
                         self.folders.push(path.clone());
@@ -91,7 +98,10 @@ impl Walk {
                 }
                 EntryKind::File if exclusion::is_unlogged_data(&entry.name, &unlogged) => {}
                 EntryKind::File if path == pgformat::control_file::CONTROL_FILE_PATH.as_bytes() => {}
-                EntryKind::File => self.ready.push_back(WalkItem::File { path, size_bytes: entry.size_bytes }),
+                EntryKind::File => {
+                    let DirectoryEntry { size_bytes, modified_seconds, mode, .. } = entry;
+                    self.ready.push_back(WalkItem::File { path, size_bytes, modified_seconds, mode });
+                }
                 EntryKind::Other => self.notes.left_out.push(display_path(&path)),
             }
         }

@@ -278,6 +278,7 @@ pub fn seal(
         compression_level: 1,
         reader: "local".to_owned(),
         changes_found_by: None,
+        changes_passed_over: vec![],
         merged_from: vec![],
         tablespaces: vec![],
         corrupt_pages: vec![],

@@ -95,6 +95,9 @@ pub struct BackupRecord {
     pub reader: String,
     /// How changed blocks were found; `None` for a FULL.
     pub changes_found_by: Option<String>,
+    /// Why the ways of finding changed blocks that come before that one could not tell: `{"key": …, arguments}` each.
+    #[serde(default)]
+    pub changes_passed_over: Vec<serde_json::Value>,
     /// The chain whose blocks were put together to make this FULL without the server, base first; else empty.
     #[serde(default)]
     pub merged_from: Vec<BackupId>,

@@ -124,6 +124,7 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
         compression_level: 0,
         reader: String::new(),
         changes_found_by: None,
+        changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
         tablespaces: Vec::new(),
         corrupt_pages: Vec::new(),

@@ -92,6 +92,7 @@ pub fn completed(slot: &BackupSlot, content: &[u8]) -> BackupRecord {
         compression_level: 1,
         reader: "local".to_owned(),
         changes_found_by: None,
+        changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
         tablespaces: Vec::new(),
         corrupt_pages: Vec::new(),

@@ -50,6 +50,11 @@ impl TimelinePath {
         part.is_some_and(|part| part.end_lsn.is_none_or(|end| stop_lsn <= end))
     }
 
+    /// Returns the timeline whose log goes on at an address.
+    pub fn timeline_at(&self, lsn: Lsn) -> TimelineId {
+        self.parts.iter().find(|part| part.end_lsn.is_none_or(|end| lsn < end)).map_or(self.last, |part| part.timeline)
+    }
+
     /// Returns whose files of segment `number` serve, the best first.
     ///
     /// As PostgreSQL looks for them (upstream `xlogrecovery.c`, `XLogFileReadAnyTLI`): the newest timeline that had begun by this

@@ -1,21 +1,23 @@
-//! `cadena full`: takes a FULL backup.
+//! `cadena full`, `diferencial`, `incremental`: takes a backup.
 
 use super::catch_up::catch_up;
 use super::{Outcome, open_repository, remark_warnings, tool_version};
 use crate::app::Session;
-use crate::args::{CheckpointArg, FullOptions};
+use crate::args::{BackupArgs, CheckpointArg, IncrementArgs};
 use crate::exit::ExitStatus;
-use crate::render::{backup_facts, facts, units};
-use cadena::backup::{BackupOptions, BackupOutcome, run_full};
+use crate::render::{backup_facts, facts, kind_name, units};
+use cadena::backup::{BackupOptions, BackupOutcome, BackupRequest, run_backup};
+use cadena::repository::BackupKind;
 use serde_json::json;
 
 /// Takes the backup and says what it is.
-pub fn run(session: &Session, options: &FullOptions) -> Outcome {
+pub fn run(session: &Session, request: BackupRequest, options: &BackupArgs) -> Outcome {
     let repository = open_repository(session)?;
     let options = backup_options(session, options);
     catch_up(session, &repository);
     let progress = session.progress();
-    let outcome = run_full(&session.settings.connection, &repository, &options, &*progress, &session.cancel)?;
+    let connection = &session.settings.connection;
+    let outcome = run_backup(connection, &repository, request, &options, &*progress, &session.cancel)?;
     drop(progress);
     catch_up(session, &repository);
     let value = json!({ "backup": outcome.record, "seconds": outcome.seconds });
@@ -24,8 +26,13 @@ pub fn run(session: &Session, options: &FullOptions) -> Outcome {
     Ok(if warned { ExitStatus::Warnings } else { ExitStatus::Success })
 }
 
+/// The same for a backup that holds changes only.
+pub fn run_increment(session: &Session, kind: BackupKind, options: &IncrementArgs) -> Outcome {
+    run(session, BackupRequest { kind, changes: options.changes.into() }, &options.backup)
+}
+
 /// Lets options win over settings.
-fn backup_options(session: &Session, options: &FullOptions) -> BackupOptions {
+fn backup_options(session: &Session, options: &BackupArgs) -> BackupOptions {
     let settings = &session.settings;
     BackupOptions {
         reader: options.reader.map_or(settings.reader, Into::into),
@@ -44,9 +51,10 @@ fn text(session: &Session, outcome: &BackupOutcome) -> String {
     let locale = &session.locale;
     let rate = outcome.record.plain_bytes as f64 / outcome.seconds.max(0.001);
     let values = [
+        ("kind", kind_name(outcome.record.kind, locale).into()),
         ("duration", units::duration(outcome.seconds, locale.language()).into()),
         ("rate", units::size(rate as u64, locale.language()).into()),
     ];
-    let headline = locale.say_with("full-done", &values);
+    let headline = locale.say_with("backup-done", &values);
     format!("{headline}\n{}", facts(&backup_facts(&outcome.record, locale, session.zone())))
 }
