@@ -34,7 +34,7 @@ pub(super) fn sequence(world: &mut World, random: &mut Prng) -> Option<Step> {
     match random.below(5) {
         0 => sql("set sequence", format!("SELECT setval('{name}', {})", random.between(1, 100_000))),
         1 => sql("restart sequence", format!("ALTER SEQUENCE {name} RESTART WITH {}", random.between(1, 1000))),
-        2 if world.sequences.len() > 1 => {
+        2 => {
             world.sequences.remove(at);
             sql("drop sequence", format!("DROP SEQUENCE {name}"))
         }

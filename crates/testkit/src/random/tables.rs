@@ -54,7 +54,18 @@ pub(super) fn create(world: &mut World, random: &mut Prng) -> Option<Step> {
             text.push_str(&format!("; CREATE TABLE {name}_{part} PARTITION OF {name} {bounds}"));
         }
     }
-    text.push_str(&format!("; INSERT INTO {name} {}", rows(1, count, number)));
+    let mut indexes = Vec::new();
+    let fill = format!("; INSERT INTO {name} {}", rows(1, count, number));
+    // Filled first, its indexes are built at once; else they grow.
+    let is_filled_first = random.percent(50);
+    text.extend(is_filled_first.then_some(fill.as_str()));
+    for place in 0..random.below(3) {
+        let (method, column) = *random.pick(&INDEX_SHAPES);
+        let index = Index { name: format!("i{number}_{place}"), method };
+        text.push_str(&format!("; CREATE INDEX {} ON {name} USING {method} ({column})", index.name));
+        indexes.push(index);
+    }
+    text.extend((!is_filled_first).then_some(fill.as_str()));
     // All at once or one after the other: a new file and its first pages in one transaction, or not.
     if random.percent(50) {
         text = format!("BEGIN; {text}; COMMIT");
@@ -63,7 +74,7 @@ pub(super) fn create(world: &mut World, random: &mut Prng) -> Option<Step> {
         name,
         kind,
         tablespace,
-        indexes: Vec::new(),
+        indexes,
         columns: Vec::new(),
         k_is_bigint: false,
         next_id: 1 + count,
@@ -183,7 +194,6 @@ pub(super) fn create_index(world: &mut World, random: &mut Prng) -> Option<Step>
         Some(tablespace) if random.percent(30) => format!(" TABLESPACE {tablespace}"),
         _ => String::new(),
     };
-    // Two rows of one id never are, but updates leave dead ones, which a unique index has to tell apart.
     let text = format!("CREATE INDEX {name} ON {} USING {method} ({column}){place}", table.name);
     table.indexes.push(Index { name, method });
     sql("create index", text)
