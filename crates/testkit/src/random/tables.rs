@@ -122,7 +122,8 @@ pub(super) fn copy(world: &mut World, random: &mut Prng) -> Option<Step> {
         text.push_str(&format!("{id}\t{}\tcopied {:016x}\t{{{},{}}}\n", id % 50, random.next_u64(), id % 10, id % 7));
     }
     table.next_id += count;
-    text.push_str("\\.\n");
+    // An empty statement, which is what would follow, keeps psql from giving out what comes after it.
+    text.push_str(&format!("\\.\nANALYZE {}", table.name));
     sql("copy", text)
 }
 
