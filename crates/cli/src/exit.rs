@@ -46,6 +46,16 @@ pub const DAMAGE_KEYS: &[&str] = &[
     "wal-damaged",
     "restore-mismatch",
     "restore-incomplete",
+    "chain-base-missing",
+    "chain-base-unreadable",
+    "chain-base-kind",
+    "chain-archive-missing",
+    "chain-base-swapped",
+    "chain-mismatch",
+    "chain-file-missing",
+    "chain-file-twice",
+    "chain-file-damaged",
+    "chain-label",
 ];
 
 /// Errors that come before the first byte is written: a refusal.
@@ -66,7 +76,6 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-not-completed",
     "archive-newer",
     "restore-fetch-unusable",
-    "restore-kind",
     "restore-no-inodes",
     "restore-no-space",
     "restore-not-completed",

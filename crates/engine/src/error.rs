@@ -18,6 +18,8 @@ pub enum Error {
     #[error(transparent)]
     Restore(#[from] crate::restore::RestoreError),
     #[error(transparent)]
+    Chain(#[from] crate::chain::ChainError),
+    #[error(transparent)]
     Verify(#[from] crate::verify::VerifyError),
     #[error(transparent)]
     Pipeline(#[from] crate::pipeline::PipelineError),

@@ -4,6 +4,7 @@
 //! process can serve many. Progress goes to a [`Progress`], cancellation comes from a [`Cancel`].
 
 pub mod backup;
+pub mod chain;
 pub mod cluster;
 mod error;
 pub mod pipeline;

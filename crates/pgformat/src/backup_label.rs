@@ -83,6 +83,23 @@ impl fmt::Display for BackupLabel {
     }
 }
 
+/// Returns a backup_label without the lines that name the backup before it (`INCREMENTAL FROM LSN`, `INCREMENTAL FROM TLI`), with
+/// which a server refuses to start (upstream `xlogrecovery.c`, `read_backup_label`). All other bytes stay, also those of
+/// a label that is not UTF-8. A label without such lines, and what is no label, comes back as it is.
+pub fn without_incremental_lines(label: &[u8]) -> Vec<u8> {
+    const BEFORE: &[u8] = b"\nSTART TIMELINE: ";
+    // The user's words may look like any line; they stand before the last line that can be this one.
+    let found = label.windows(BEFORE.len()).rposition(|window| window == BEFORE);
+    let rest = found.map_or(label.len(), |found| found + 1);
+    let mut out = label[..rest].to_vec();
+    for line in label[rest..].split_inclusive(|byte| *byte == b'\n') {
+        if !line.starts_with(b"INCREMENTAL FROM LSN: ") && !line.starts_with(b"INCREMENTAL FROM TLI: ") {
+            out.extend_from_slice(line);
+        }
+    }
+    out
+}
+
 /// Reads a tablespace_map: pairs of tablespace OID and the directory it pointed to, escapes undone.
 ///
 /// # Errors

@@ -188,8 +188,6 @@ error-restore-tablespace-target = Tablespace { $name } would go to { $directory 
 error-restore-tablespace-target-remedy = Name a folder for it: --tablespace { $name }=DIR. Nothing was written.
 error-restore-not-completed = Backup { $id } is { $state }; only a completed one restores.
 error-restore-not-completed-remedy = `cadena list` shows the completed ones.
-error-restore-kind = Backup { $id } is { $kind }; this version restores FULL backups.
-error-restore-kind-remedy = Use the version of Cadena that made it, or a newer one.
 error-restore-write = Writing { $path } failed: { $cause }
 error-restore-write-remedy = Check the target's disk and permissions. What was written has been removed.
 error-restore-content = The archive's content of { $path } does not match its checksum.

@@ -188,8 +188,6 @@ error-restore-tablespace-target = El tablespace { $name } iría a { $directory }
 error-restore-tablespace-target-remedy = Indicarle una carpeta: --tablespace { $name }=CARPETA. No se escribió nada.
 error-restore-not-completed = El backup { $id } está { $state }; sólo se restaura uno completado.
 error-restore-not-completed-remedy = `cadena list` muestra los completados.
-error-restore-kind = El backup { $id } es { $kind }; esta versión restaura backups FULL.
-error-restore-kind-remedy = Usar la versión de Cadena que lo hizo, o una más nueva.
 error-restore-write = Falló la escritura de { $path }: { $cause }
 error-restore-write-remedy = Revisar el disco y los permisos del destino. Lo escrito ya se eliminó.
 error-restore-content = El contenido de { $path } en el archivo no coincide con su checksum.

@@ -18,22 +18,26 @@ pub struct Locale {
 }
 
 /// The catalogues of one language: file name and content.
-pub(crate) type Catalogue = [(&'static str, &'static str); 7];
+pub(crate) type Catalogue = [(&'static str, &'static str); 9];
 
 pub(crate) const ENGLISH: Catalogue = [
+    ("changes.ftl", include_str!("../../locale/en/changes.ftl")),
     ("errors.ftl", include_str!("../../locale/en/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/en/findings.ftl")),
     ("help.ftl", include_str!("../../locale/en/help.ftl")),
     ("messages.ftl", include_str!("../../locale/en/messages.ftl")),
+    ("restore-chain.ftl", include_str!("../../locale/en/restore-chain.ftl")),
     ("restore-point.ftl", include_str!("../../locale/en/restore-point.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/en/wal-archive.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/en/wal-receive.ftl")),
 ];
 pub(crate) const SPANISH: Catalogue = [
+    ("changes.ftl", include_str!("../../locale/es/changes.ftl")),
     ("errors.ftl", include_str!("../../locale/es/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/es/findings.ftl")),
     ("help.ftl", include_str!("../../locale/es/help.ftl")),
     ("messages.ftl", include_str!("../../locale/es/messages.ftl")),
+    ("restore-chain.ftl", include_str!("../../locale/es/restore-chain.ftl")),
     ("restore-point.ftl", include_str!("../../locale/es/restore-point.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/es/wal-archive.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/es/wal-receive.ftl")),

@@ -24,6 +24,8 @@ pub struct ClusterInfo {
     pub relation_segment_blocks: u32,
     /// The size of a WAL segment file.
     pub wal_segment_size: WalSegmentSize,
+    /// The size of a page of WAL.
+    pub wal_block_size_bytes: u32,
     /// How much this server logs (on a standby: would log as a primary).
     pub wal_level: WalLevel,
     /// Whether pages carry checksums.
@@ -86,7 +88,7 @@ const OVERVIEW: &str = "SELECT pg_is_in_recovery(), current_setting('wal_level')
     r.rolsuper, r.rolsuper OR r.rolreplication, \
     coalesce((SELECT setting FROM pg_settings WHERE name = 'data_directory'), ''), \
     current_setting('max_replication_slots')::bigint, (SELECT count(*) FROM pg_replication_slots), \
-    (SELECT count(*) FROM pg_database) \
+    (SELECT count(*) FROM pg_database), current_setting('wal_block_size')::bigint \
     FROM pg_roles AS r WHERE r.rolname = current_user";
 
 const CONTROL_DATA: &str = "SELECT s.system_identifier::text, i.database_block_size, i.blocks_per_segment, \
@@ -144,6 +146,7 @@ pub fn probe(connection: &mut Connection) -> Result<ClusterInfo, ClusterError> {
         block_size_bytes: control.parse(0, 1)?,
         relation_segment_blocks: control.parse(0, 2)?,
         wal_segment_size,
+        wal_block_size_bytes: overview.parse(0, 9)?,
         wal_level: wal_level(overview.text(0, 1)?)?,
         data_checksums: control.boolean(0, 4)?,
         in_recovery,

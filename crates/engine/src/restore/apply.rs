@@ -6,6 +6,7 @@ use super::recovery::{
 };
 use super::target::{Claim, Marker, Ownership, undo};
 use super::{ArchiveMode, RestoreError, RestoreNote, RestorePlan, WalDelivery};
+use crate::chain::{Chain, LABEL_PATH};
 use crate::cluster::ClusterError;
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::Lsn;
@@ -14,13 +15,12 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
-use vault::archive::ArchiveReader;
-use vault::repository::{BackupRecord, Repository, RepositoryError};
+use vault::repository::{BackupRecord, Repository};
 
 /// What a restore did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreOutcome {
-    /// Files of the archive, those included that were left out.
+    /// Files of the newest archive, those included that were left out.
     pub files: u64,
     /// The sum of their sizes.
     pub written_bytes: u64,
@@ -53,8 +53,8 @@ pub fn apply(
 ) -> Result<RestoreOutcome, Error> {
     let started = Instant::now();
     let (record, target) = subject(plan)?;
-    let reader = repository.open_archive(record)?;
-    check_digest(&reader, record, progress, cancel)?;
+    let chain = Chain::open(repository, &plan.backups)?;
+    chain.check_digests(plan.jobs, progress, cancel)?;
     if let (Some(recovery), Some(work)) = (&plan.recovery, &plan.work) {
         progress.phase(Phase::Verifying, Some(recovery.wal_bytes));
         check_segments(repository, work, recovery.delivery, plan.jobs, progress, cancel)?;
@@ -62,7 +62,7 @@ pub fn apply(
 
     let ownership = ownership(plan)?;
     let claims = claim_targets(plan, target, record, &ownership)?;
-    match write_cluster(repository, &reader, plan, record, &claims, ownership, progress, cancel) {
+    match write_cluster(repository, &chain, plan, &claims, ownership, progress, cancel) {
         Ok(notes) => Ok(RestoreOutcome {
             files: plan.files,
             written_bytes: plan.plain_bytes,
@@ -76,31 +76,9 @@ pub fn apply(
 
 fn subject(plan: &RestorePlan) -> Result<(&BackupRecord, &Path), RestoreError> {
     let without = |detail: &str| RestoreError::RestoreTarget { directory: String::new(), detail: detail.to_owned() };
-    let record = plan.backups.first().ok_or_else(|| without("the plan has no backup"))?;
+    let record = plan.backups.last().ok_or_else(|| without("the plan has no backup"))?;
     let target = plan.target.as_deref().ok_or_else(|| without("the plan is a preview"))?;
     Ok((record, target))
-}
-
-/// Compares the archive with its record, before anything is written.
-fn check_digest(
-    reader: &ArchiveReader,
-    record: &BackupRecord,
-    progress: &dyn Progress,
-    cancel: &Cancel,
-) -> Result<(), Error> {
-    progress.phase(Phase::Verifying, Some(reader.size_bytes()));
-    let found = reader.sha256(&mut |bytes| {
-        progress.advance(bytes);
-        !cancel.is_cancelled()
-    })?;
-    cancel.check()?;
-    let found = found.unwrap_or_default();
-    let recorded = record.sha256.clone().unwrap_or_default();
-    if found.is_empty() || found != recorded {
-        let (id, object) = (record.id.to_string(), record.archive_name.clone());
-        return Err(RepositoryError::RepositoryArchiveDigest { id, object, found, recorded }.into());
-    }
-    Ok(())
 }
 
 fn ownership(plan: &RestorePlan) -> Result<Ownership, ClusterError> {
@@ -134,14 +112,14 @@ fn claim_targets(
 #[allow(clippy::too_many_arguments, reason = "called once; a struct for it would have no other meaning")]
 fn write_cluster(
     repository: &Repository,
-    reader: &ArchiveReader,
+    chain: &Chain,
     plan: &RestorePlan,
-    record: &BackupRecord,
     claims: &[Claim],
     ownership: Ownership,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Vec<RestoreNote>, Error> {
+    let record = &chain.newest().record;
     let layout = Layout::new(&record.tablespaces);
     let tree = open_tree(claims, ownership)?;
     let mut notes: Vec<RestoreNote> = claims
@@ -152,7 +130,8 @@ fn write_cluster(
 
     progress.phase(Phase::Restoring, Some(plan.plain_bytes));
     link_tablespaces(plan, &tree)?;
-    notes.extend(write_members(reader, &layout, &tree, plan.jobs, progress, cancel)?);
+    notes.extend(write_members(chain, &layout, &tree, plan.jobs, progress, cancel)?);
+    write_label(plan, &tree)?;
     notes.extend(write_missing_config(&tree, &plan.survey)?);
     let (settings, told) = settings_of(plan);
     if let (Some(recovery), Some(work)) = (&plan.recovery, &plan.work) {
@@ -206,6 +185,13 @@ fn link_tablespaces(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreError>
         writer.make_link(0, link.as_bytes(), &tablespace.new_location)?;
     }
     Ok(())
+}
+
+/// Writes backup_label: without it the server would begin recovery in the middle of the backup.
+fn write_label(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreError> {
+    let mut file = TreeWriter::new(tree).create_file(0, LABEL_PATH.as_bytes())?;
+    let path = tree.full_path(0, LABEL_PATH.as_bytes());
+    file.write_all(&plan.survey.label_bytes).map_err(|error| write_error(&path, error))
 }
 
 /// Writes pg_control, once everything else is durable: with it, the directory becomes a cluster.

@@ -33,9 +33,6 @@ pub enum RestoreError {
     /// Failed and running backups don't restore.
     #[error("backup {id} is {state}; only a completed one restores")]
     RestoreNotCompleted { id: String, state: String },
-    /// Increments come with a later version.
-    #[error("backup {id} is {kind}; this version restores FULL backups")]
-    RestoreKind { id: String, kind: String },
     /// The archive and its record disagree: a swapped archive or record.
     #[error("the archive of backup {id} has {what} {found}; its record says {recorded}")]
     RestoreMismatch { id: String, what: &'static str, found: String, recorded: String },

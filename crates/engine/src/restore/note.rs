@@ -19,4 +19,6 @@ pub enum RestoreNote {
     RestoreArchivingOff {},
     /// The server fetches its WAL from the repository with this command while it recovers: both must stay until it has ended.
     RestoreFetchesWal { command: String },
+    /// A newer backup would have led to the target as well, and can't be restored: a backup that it stands on is not as it was.
+    RestorePassedOver { id: String, reason: String },
 }

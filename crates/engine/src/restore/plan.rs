@@ -1,14 +1,15 @@
-use super::files::{Layout, Survey, is_in_place, survey};
+use super::files::{Layout, Survey, add_layered, is_in_place, survey};
 use super::point::{Choice, RecoveryWork, choose, choose_delivery};
 use super::target::{
     Access, FilesystemNeed, TargetNeed, TargetState, Usage, check_space, filesystem_needs, inspect, resolved, usage,
 };
-use super::{RecoveryPlan, RecoveryRequest, RecoveryTarget, RestoreError, WalDelivery};
+use super::{RecoveryPlan, RecoveryRequest, RecoveryTarget, RestoreError, RestoreNote, WalDelivery};
 use crate::Error;
+use crate::chain::Chain;
 use crate::cluster::ServerOwner;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use vault::repository::{BackupId, BackupKind, BackupRecord, BackupState, RecordTablespace, Repository};
+use vault::repository::{BackupId, BackupRecord, BackupState, RecordTablespace, Repository};
 
 /// How many fetched segments lie in pg_wal at a time, with some to spare.
 const FETCHED_SEGMENTS: u64 = 8;
@@ -42,17 +43,17 @@ pub struct RestoreRequest {
 /// What a restore would do. Nothing has been written.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestorePlan {
-    /// Base first.
+    /// The chain, the FULL first.
     pub backups: Vec<BackupRecord>,
     /// The data directory; `None` for a preview.
     pub target: Option<PathBuf>,
     /// Every tablespace with a directory of its own; those inside the data directory move with it.
     pub tablespaces: Vec<TablespaceTarget>,
-    /// Files in the archive.
+    /// Files in the newest archive: those of the cluster.
     pub files: u64,
     /// What will be written.
     pub plain_bytes: u64,
-    /// What will be read from the repository.
+    /// The archives of the whole chain; blocks of which a newer one has another state are not read.
     pub archive_bytes: u64,
     /// Room needed and free on each file system; empty for a preview.
     pub filesystems: Vec<FilesystemNeed>,
@@ -67,6 +68,8 @@ pub struct RestorePlan {
     pub jobs: usize,
     /// Where recovery will end, and what WAL it takes; `None` when it ends with the backup and needs none of the archive.
     pub recovery: Option<RecoveryPlan>,
+    /// What its user should know of the choice.
+    pub notes: Vec<RestoreNote>,
     #[serde(skip)]
     pub(super) survey: Box<Survey>,
     /// What the recovery takes and is told; as `recovery`.
@@ -90,30 +93,33 @@ pub struct TablespaceTarget {
     pub new_location: PathBuf,
 }
 
-/// Makes the plan and checks all that can be checked without reading whole archives: the backup is COMPLETADO, its archive is
-/// there with the right size, its index is sound and holds what a start needs, the target and every tablespace target are
+/// Makes the plan and checks all that can be checked without reading whole archives: the backup is COMPLETADO, the archives of
+/// its chain are there with the right sizes and stand on one another, the newest holds what a start needs, the target and every tablespace target are
 /// empty or absent, no server runs there, no target lies inside another, the owner can reach them, space suffices. With a recovery
 /// target: a backup and WAL without a gap lead to it.
 ///
 /// # Errors
 /// `RestoreTargetUnreachable`, `RestoreTargetAmbiguous`, `RestoreUnknownTimeline`, `RestoreUnknownPoint`, `RestoreWalMissing`,
 /// `RestoreWalDamaged`, `RestoreFetchUnusable`;
-/// `RestoreNotCompleted`, `RestoreKind`, `RestoreIncomplete`, `RestoreMismatch`, `RestoreUnknownTablespace`,
+/// `RestoreNotCompleted`, those of a broken chain, `RestoreIncomplete`, `RestoreMismatch`, `RestoreUnknownTablespace`,
 /// `RestoreTablespaceTarget`, `RestoreTarget`, `RestoreTargetNotEmpty`, `RestoreTargetRunning`, `RestoreBusy`, `RestoreUnreachable`,
 /// `RestoreNoSpace`, `RestoreNoInodes`, and the repository's, archive's and format's own.
 pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<RestorePlan, Error> {
-    let Choice { record, work } = choose_recovery(repository, request)?;
+    let Choice { record, work, notes } = choose_recovery(repository, request)?;
+    let backups = repository.chain(record.id)?;
     let tablespaces = place_tablespaces(&record.tablespaces, &request.tablespaces)?;
     let layout = Layout::new(&record.tablespaces);
-    let reader = repository.open_archive(&record)?;
-    let survey = survey(&reader, &record, &layout)?;
+    let chain = Chain::open(repository, &backups)?;
+    chain.check_labels()?;
+    let mut survey = survey(&chain.newest().reader, &record, &layout)?;
+    add_layered(&mut survey, &chain, &layout)?;
 
     let mut plan = RestorePlan {
         target: request.target.clone(),
         tablespaces,
         files: survey.files,
         plain_bytes: survey.content_bytes,
-        archive_bytes: reader.size_bytes(),
+        archive_bytes: backups.iter().map(|backup| backup.archive_bytes).sum(),
         filesystems: Vec::new(),
         remains: Vec::new(),
         owner_name: None,
@@ -123,7 +129,8 @@ pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<Restore
         survey: Box::new(survey),
         work: work.map(Box::new),
         fetch_command: request.recovery.fetch_command.clone().unwrap_or_default(),
-        backups: vec![record],
+        notes,
+        backups,
     };
     let owner = match &request.target {
         Some(target) => Some(ServerOwner::choose(request.owner.as_deref(), target)?),
@@ -144,10 +151,13 @@ pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<Restore
 /// Finds the backup to begin with, and what recovery takes beyond it.
 fn choose_recovery(repository: &Repository, request: &RestoreRequest) -> Result<Choice, Error> {
     if request.recovery.target == RecoveryTarget::BackupEnd {
-        return Ok(Choice { record: choose_backup(repository, request.selector)?, work: None });
+        let record = choose_backup(repository, request.selector)?;
+        return Ok(Choice { record, work: None, notes: Vec::new() });
     }
-    if let RestoreSelector::Backup(_) = request.selector {
+    if let RestoreSelector::Backup(id) = request.selector {
+        // Said before anything is said of the WAL after it.
         choose_backup(repository, request.selector)?;
+        repository.chain(id)?;
     }
     choose(repository, &request.recovery, request.selector)
 }
@@ -161,9 +171,6 @@ fn choose_backup(repository: &Repository, selector: RestoreSelector) -> Result<B
     let id = record.id.to_string();
     if record.state != BackupState::Completed {
         return Err(RestoreError::RestoreNotCompleted { id, state: word(&record.state) }.into());
-    }
-    if record.kind != BackupKind::Full {
-        return Err(RestoreError::RestoreKind { id, kind: word(&record.kind) }.into());
     }
     Ok(record)
 }

@@ -96,7 +96,7 @@ pub(super) fn enter(error: Error, findings: &mut Findings) -> Result<(), Error> 
         Error::Archive(ArchiveError::Storage(storage)) | Error::Storage(storage) => {
             matches!(storage, StorageError::StorageShort { .. } | StorageError::StorageMissing { .. })
         }
-        Error::Archive(_) | Error::Format(_) | Error::Restore(_) | Error::Repository(_) => true,
+        Error::Archive(_) | Error::Format(_) | Error::Restore(_) | Error::Chain(_) | Error::Repository(_) => true,
         Error::Cluster(_)
         | Error::Read(_)
         | Error::Backup(_)

@@ -1,5 +1,6 @@
 //! How does the write-ahead log get into the archive, and out of it? Receive, push, fetch, and what can be restored.
 
+mod changes;
 mod error;
 mod fetch;
 mod push;
@@ -7,6 +8,7 @@ mod receive;
 mod slot;
 mod windows;
 
+pub use changes::{ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown, changes_from_server, changes_from_wal};
 pub use error::WalError;
 pub(crate) use fetch::read_until;
 pub use fetch::{FetchOutcome, FetchRequest, fetch, prefetch};
@@ -16,5 +18,7 @@ pub use receive::{
     receiver_state,
 };
 pub use slot::{SlotFinding, SlotHealth, SlotState, create_slot, drop_slot, slot_health};
-pub(crate) use windows::{Coverage, Holder, KnownWal, PathLog, Tail, TimelinePath, caught_up_at, transaction_time};
+pub(crate) use windows::{
+    BrokenBackup, Coverage, Holder, KnownWal, PathLog, Tail, TimelinePath, caught_up_at, transaction_time,
+};
 pub use windows::{RestorableWindows, Window, WindowFinding, WindowGap, windows};

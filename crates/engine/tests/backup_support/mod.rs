@@ -2,19 +2,32 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use engine::backup::{BackupOptions, BackupOutcome, run_full};
+use engine::backup::{BackupOptions, BackupOutcome, BackupRequest, ChangesChoice, run_backup, run_full};
 use engine::restore::{RestoreRequest, RestoreSelector, apply, plan};
 use engine::{Cancel, Error, SilentProgress};
 use std::path::Path;
 use testkit::TestCluster;
 pub use testkit::{backup_options as options, repository_for};
-use vault::repository::Repository;
+use vault::repository::{BackupKind, Repository};
 
 /// Slow enough that much happens while a cluster of some ten megabytes is read.
 pub const RATE_BYTES: u64 = 12_000_000;
 
 pub fn full(source: &TestCluster, repository: &Repository, options: &BackupOptions) -> BackupOutcome {
     try_full(source, repository, options).unwrap()
+}
+
+/// Takes a backup of any kind.
+pub fn increment(
+    source: &TestCluster,
+    repository: &Repository,
+    kind: BackupKind,
+    changes: ChangesChoice,
+    options: &BackupOptions,
+) -> BackupOutcome {
+    let settings = source.connection_settings("postgres");
+    let request = BackupRequest { kind, changes };
+    run_backup(&settings, repository, request, options, &SilentProgress, &Cancel::new()).unwrap()
 }
 
 pub fn try_full(

@@ -41,7 +41,7 @@ impl Sandbox {
 
     /// Where the archive of a backup lies.
     pub fn archive_path(&self, record: &BackupRecord) -> PathBuf {
-        self.path("repository/full").join(&record.archive_name)
+        self.path("repository").join(record.kind.folder()).join(&record.archive_name)
     }
 }
 

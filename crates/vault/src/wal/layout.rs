@@ -7,8 +7,10 @@ use pgformat::{Lsn, TimelineId, WalSegment, WalSegmentSize};
 pub(super) const WAL_PREFIX: &str = "wal/";
 /// The key of the archive's description of itself.
 pub(super) const DESCRIPTION_KEY: &str = "wal/wal.json";
-/// Kept for later; what lies below it is ours, and not of this version.
-const RESERVED: [&str; 2] = ["wal/receiver", "wal/summaries/"];
+/// Summaries of changed blocks lie below this.
+pub(super) const SUMMARIES_PREFIX: &str = "wal/summaries/";
+/// What lies below these is ours, and no WAL.
+const RESERVED: [&str; 2] = ["wal/receiver", SUMMARIES_PREFIX];
 
 const SEALED_ENDING: &str = ".zst";
 const PARTIAL_ENDING: &str = ".partial";

@@ -14,6 +14,7 @@ mod partial;
 mod read;
 mod scan;
 mod sealed;
+mod summaries;
 mod trailer;
 mod write;
 

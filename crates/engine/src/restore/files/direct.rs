@@ -153,7 +153,7 @@ mod tests {
             let path = folder.path().join("file");
             let made = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
             let direct = if direct { open_direct(&directory, OsStr::new("file"), &made) } else { None };
-            let shared = SharedFile::new(made, direct, path.clone(), size as u64, crc32c::crc32c(&content));
+            let shared = SharedFile::new(made, direct, path.clone(), size as u64, Some(crc32c::crc32c(&content)));
             std::thread::scope(|scope| {
                 for part in borders.windows(2) {
                     let (shared, content) = (&shared, &content[part[0]..part[1]]);

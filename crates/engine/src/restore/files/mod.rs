@@ -11,7 +11,7 @@ mod write;
 pub(super) use durable::{sync_file, sync_path, sync_roots};
 pub(crate) use layout::Layout;
 pub(super) use layout::is_in_place;
-pub(super) use survey::Survey;
 pub(crate) use survey::survey;
+pub(super) use survey::{Survey, add_layered};
 pub(super) use tree::{Tree, TreeWriter};
 pub(super) use write::write_members;

@@ -1,10 +1,12 @@
-//! How is an archive cut into work for many hands? Into runs of whole frames, so that each frame is decoded once.
+//! How is a restore cut into work for many hands? Whole files into runs of whole frames, layered ones into runs of their content,
+//! cut where frames end, so that each frame is decoded about once.
 //!
 //! A small file that lies within one run is made and written by one worker. A file that crosses into another run, or is large, is
 //! made beforehand and shared: each worker writes its part, and whoever writes the last one checks the whole.
 
 use super::durable::{begin_writeback, sync_file};
 use super::tree::{Tree, TreeWriter};
+use crate::chain::{Chain, LayeredFile};
 use crate::restore::RestoreError;
 use crate::restore::error::write_error;
 use std::fs::File;
@@ -12,9 +14,9 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use vault::archive::{ArchiveMember, SeekTable};
+use vault::archive::SeekTable;
 
-/// A run ends with the frame that reaches this many plain bytes …
+/// A run ends with the frame that reaches this many bytes …
 const RUN_BYTES: u64 = 8 << 20;
 /// … or this many files, which keeps all workers busy on a cluster of tiny ones.
 const RUN_FILES: usize = 256;
@@ -25,15 +27,30 @@ pub(super) const DIRECT_FILE_BYTES: u64 = 1 << 20;
 /// Work for one worker.
 #[derive(Default)]
 pub(crate) struct Run {
-    /// In the order of their plain ranges, which do not overlap.
+    /// In the order in which the archives hold them.
     pub pieces: Vec<Piece>,
 }
 
 /// A part of a file, or a whole one.
 pub(crate) struct Piece {
-    /// Where its bytes are in the tar stream.
-    pub plain: Range<u64>,
+    pub source: PieceSource,
     pub destination: Destination,
+}
+
+/// Where a piece's bytes are.
+pub(crate) enum PieceSource {
+    /// A range of the newest archive's tar stream.
+    Plain(Range<u64>),
+    /// A range of a layered file's content.
+    Layered(Arc<LayeredFile>, Range<u64>),
+}
+
+impl PieceSource {
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            PieceSource::Plain(range) | PieceSource::Layered(_, range) => range.end - range.start,
+        }
+    }
 }
 
 /// Which file a piece belongs to.
@@ -46,6 +63,14 @@ pub(crate) enum Destination {
 pub(crate) struct WholeFile {
     pub root: usize,
     pub path: Box<[u8]>,
+    /// `None` for a layered one, of which nobody took any.
+    pub crc32c: Option<u32>,
+}
+
+/// A file of the newest archive.
+pub(crate) struct WholeContent {
+    pub content_offset: u64,
+    pub size_bytes: u64,
     pub crc32c: u32,
 }
 
@@ -56,7 +81,7 @@ pub(crate) struct SharedFile {
     direct: Option<File>,
     path: PathBuf,
     size_bytes: u64,
-    crc32c: u32,
+    crc32c: Option<u32>,
     parts: Mutex<Vec<WrittenPart>>,
 }
 
@@ -67,7 +92,7 @@ struct WrittenPart {
 }
 
 impl SharedFile {
-    pub fn new(file: File, direct: Option<File>, path: PathBuf, size_bytes: u64, crc32c: u32) -> Self {
+    pub fn new(file: File, direct: Option<File>, path: PathBuf, size_bytes: u64, crc32c: Option<u32>) -> Self {
         SharedFile { file, direct, path, size_bytes, crc32c, parts: Mutex::new(Vec::new()) }
     }
 
@@ -116,7 +141,7 @@ impl SharedFile {
         parts.sort_unstable_by_key(|part| part.offset);
         let whole = parts.iter().fold(0, |crc, part| combine(crc, part.crc32c, part.length));
         drop(parts);
-        if whole != self.crc32c {
+        if self.crc32c.is_some_and(|wanted| whole != wanted) {
             return Err(RestoreError::RestoreContent { path: self.path.display().to_string() });
         }
         // What was written directly is on the disk but for its cache and the edges, which the final sync takes care of.
@@ -132,7 +157,7 @@ fn combine(first: u32, second: u32, length: u64) -> u32 {
     crc32c::crc32c_combine(first, second, usize::try_from(length).unwrap_or(usize::MAX))
 }
 
-/// Cuts members, given in archive order, into runs.
+/// Cuts whole files, given in archive order, into runs.
 pub(crate) struct Splitter<'a> {
     seek_table: &'a SeekTable,
     run: Run,
@@ -151,7 +176,7 @@ impl<'a> Splitter<'a> {
     /// `emit`'s, and those of making a shared file.
     pub fn add_file<E: From<RestoreError>>(
         &mut self,
-        member: &ArchiveMember,
+        member: &WholeContent,
         (root, path): (usize, &[u8]),
         (tree, writer): (&Tree, &mut TreeWriter<'_>),
         emit: &mut dyn FnMut(Run) -> Result<(), E>,
@@ -164,8 +189,9 @@ impl<'a> Splitter<'a> {
         // A run that ends before the file would leave it for ever: the seek table does not reach it.
         let incomplete = || RestoreError::RestoreContent { path: tree.full_path(root, path).display().to_string() };
         if content.end <= self.run_end && member.size_bytes < DIRECT_FILE_BYTES {
-            let whole = WholeFile { root, path: path.into(), crc32c: member.crc32c };
-            self.run.pieces.push(Piece { plain: content.clone(), destination: Destination::Whole(whole) });
+            let whole = WholeFile { root, path: path.into(), crc32c: Some(member.crc32c) };
+            let source = PieceSource::Plain(content.clone());
+            self.run.pieces.push(Piece { source, destination: Destination::Whole(whole) });
             if self.run.pieces.len() >= RUN_FILES {
                 self.run_end = self.run_end.min(self.frame_end(content.end));
             }
@@ -173,7 +199,7 @@ impl<'a> Splitter<'a> {
         }
         let (file, direct) = writer.create_large_file(root, path, member.size_bytes)?;
         let full_path = tree.full_path(root, path);
-        let shared = Arc::new(SharedFile::new(file, direct, full_path, member.size_bytes, member.crc32c));
+        let shared = Arc::new(SharedFile::new(file, direct, full_path, member.size_bytes, Some(member.crc32c)));
         let mut start = content.start;
         while start < content.end {
             if start >= self.run_end {
@@ -185,7 +211,7 @@ impl<'a> Splitter<'a> {
             }
             let end = content.end.min(self.run_end);
             let destination = Destination::Part { file: Arc::clone(&shared), offset: start - content.start };
-            self.run.pieces.push(Piece { plain: start..end, destination });
+            self.run.pieces.push(Piece { source: PieceSource::Plain(start..end), destination });
             start = end;
         }
         Ok(())
@@ -214,6 +240,69 @@ impl<'a> Splitter<'a> {
     }
 }
 
+/// Cuts layered files into runs.
+pub(crate) struct LayeredSplitter<'c> {
+    chain: &'c Chain,
+    run: Run,
+    run_bytes: u64,
+}
+
+impl<'c> LayeredSplitter<'c> {
+    pub fn new(chain: &'c Chain) -> Self {
+        LayeredSplitter { chain, run: Run::default(), run_bytes: 0 }
+    }
+
+    /// Adds a file; hands finished runs to `emit`.
+    ///
+    /// # Errors
+    /// `emit`'s, and those of making a shared file.
+    pub fn add_file<E: From<RestoreError>>(
+        &mut self,
+        layered: &Arc<LayeredFile>,
+        (root, path): (usize, &[u8]),
+        (tree, writer): (&Tree, &mut TreeWriter<'_>),
+        emit: &mut dyn FnMut(Run) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let size_bytes = layered.size_bytes();
+        if size_bytes < DIRECT_FILE_BYTES {
+            let destination = Destination::Whole(WholeFile { root, path: path.into(), crc32c: None });
+            return self.push(layered, 0..size_bytes, destination, emit);
+        }
+        let (file, direct) = writer.create_large_file(root, path, size_bytes)?;
+        let full_path = tree.full_path(root, path);
+        let shared = Arc::new(SharedFile::new(file, direct, full_path, size_bytes, None));
+        let mut start = 0;
+        while start < size_bytes {
+            let end = layered.cut_after(self.chain, start + RUN_BYTES - self.run_bytes.min(RUN_BYTES - 1));
+            let destination = Destination::Part { file: Arc::clone(&shared), offset: start };
+            self.push(layered, start..end, destination, emit)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn push<E>(
+        &mut self,
+        layered: &Arc<LayeredFile>,
+        range: Range<u64>,
+        destination: Destination,
+        emit: &mut dyn FnMut(Run) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.run_bytes += range.end - range.start;
+        self.run.pieces.push(Piece { source: PieceSource::Layered(Arc::clone(layered), range), destination });
+        if self.run_bytes >= RUN_BYTES || self.run.pieces.len() >= RUN_FILES {
+            self.run_bytes = 0;
+            emit(std::mem::take(&mut self.run))?;
+        }
+        Ok(())
+    }
+
+    /// Hands out what is left.
+    pub fn finish<E>(self, emit: &mut dyn FnMut(Run) -> Result<(), E>) -> Result<(), E> {
+        if self.run.pieces.is_empty() { Ok(()) } else { emit(self.run) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,7 +326,7 @@ mod tests {
             let path = folder.path().join("file");
             let shared = |crc32c| {
                 let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
-                SharedFile::new(file, None, path.clone(), content.len() as u64, crc32c)
+                SharedFile::new(file, None, path.clone(), content.len() as u64, Some(crc32c))
             };
             let write = |file: &SharedFile| -> Vec<bool> {
                 parts.iter().map(|part| {

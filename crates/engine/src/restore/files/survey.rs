@@ -3,8 +3,9 @@
 use super::layout::Layout;
 use crate::Error;
 use crate::backup::EXTERNAL_CONFIG_FOLDER;
+use crate::chain::{Chain, LABEL_LIMIT_BYTES, LABEL_PATH, check_label};
 use crate::restore::RestoreError;
-use pgformat::backup_label::BackupLabel;
+use pgformat::backup_label::{BackupLabel, without_incremental_lines};
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
 use pgformat::{Lsn, WalSegment, WalSegmentSize};
 use std::collections::BTreeSet;
@@ -13,8 +14,8 @@ use vault::repository::{BackupRecord, RepositoryError};
 
 /// File systems hand out space in blocks of this many bytes, nearly all of them.
 const ALLOCATION_BYTES: u64 = 4096;
-/// No backup_label is longer.
-const MAX_LABEL_BYTES: u64 = 64 * 1024;
+/// No PG_VERSION is longer.
+const VERSION_LIMIT_BYTES: u64 = 1024;
 
 /// The sum of an archive's index.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub(crate) struct Survey {
     pub has_external_config: bool,
     /// Names of the WAL segments and timeline histories in pg_wal.
     pub wal_files: Vec<String>,
+    /// The backup_label as the restored cluster needs it.
+    pub label_bytes: Vec<u8>,
     pub control_bytes: Vec<u8>,
     pub control: ControlFile,
 }
@@ -50,11 +53,12 @@ pub(crate) struct RootSurvey {
 /// Signal files that would keep a copy from becoming a cluster of its own.
 pub(crate) const SIGNAL_FILES: [&str; 2] = ["standby.signal", "recovery.signal"];
 
-/// Reads the index and the small files that decide whether the cluster can start.
+/// Reads the newest archive's index and the small files that decide whether the cluster can start. What is held as changes
+/// counts with the size it has in the archive; see [`add_layered`].
 ///
 /// # Errors
-/// `RestoreIncomplete` naming what is missing, `RestoreMismatch` when archive and record are not of one backup, and the
-/// archive's own errors.
+/// `RestoreIncomplete` naming what is missing, `RestoreMismatch` and `ChainLabel` when archive and record are not of
+/// one backup, and the archive's own errors.
 pub(crate) fn survey(reader: &ArchiveReader, record: &BackupRecord, layout: &Layout) -> Result<Survey, Error> {
     let id = record.id.to_string();
     let incomplete = |path: &str| RestoreError::RestoreIncomplete { id: id.clone(), path: path.to_owned() };
@@ -82,7 +86,7 @@ pub(crate) fn survey(reader: &ArchiveReader, record: &BackupRecord, layout: &Lay
         root.allocated_bytes += member.size_bytes.next_multiple_of(ALLOCATION_BYTES);
         match member.path.as_slice() {
             b"PG_VERSION" => version = Some(member),
-            b"backup_label" => label = Some(member),
+            path if path == LABEL_PATH.as_bytes() => label = Some(member),
             b"postgresql.conf" => has_postgresql_conf = true,
             b"pg_hba.conf" => has_hba_conf = true,
             b"pg_ident.conf" => has_ident_conf = true,
@@ -105,14 +109,14 @@ pub(crate) fn survey(reader: &ArchiveReader, record: &BackupRecord, layout: &Lay
     }
 
     let version = version.ok_or_else(|| incomplete("PG_VERSION"))?;
-    let label = label.ok_or_else(|| incomplete("backup_label"))?;
+    let label = label.ok_or_else(|| incomplete(LABEL_PATH))?;
     let control_member = control.ok_or_else(|| incomplete(CONTROL_FILE_PATH))?;
     if let Some(&number) = missing_wal.first() {
         let segment = WalSegment { timeline: record.timeline.ok_or_else(|| incomplete("timeline"))?, number };
         return Err(incomplete(&format!("pg_wal/{}", segment.file_name(wal_segment_size))).into());
     }
     check_version(reader, record, &version)?;
-    check_label(reader, record, &label)?;
+    let label_bytes = read_label(reader, record, &label)?;
     let control_bytes = reader.read_member(&control_member, 2 * CONTROL_FILE_SIZE as u64)?;
     let control = ControlFile::parse(&control_bytes)?;
     check_control(record, &control)?;
@@ -127,8 +131,24 @@ pub(crate) fn survey(reader: &ArchiveReader, record: &BackupRecord, layout: &Lay
         has_auto_conf,
         has_external_config,
         wal_files,
+        label_bytes,
         control_bytes,
         control,
+    })
+}
+
+/// Puts the sizes that layered files will have in the place of those that they have in the archive.
+///
+/// # Errors
+/// `ChainFileDamaged`, and the archive's own errors.
+pub(crate) fn add_layered(survey: &mut Survey, chain: &Chain, layout: &Layout) -> Result<(), Error> {
+    chain.layered_sizes(&mut |path, archived_bytes, restored_bytes| {
+        let root = &mut survey.roots[layout.locate(path.as_bytes())?.root];
+        let archived_allocation = archived_bytes.next_multiple_of(ALLOCATION_BYTES);
+        root.allocated_bytes =
+            root.allocated_bytes - archived_allocation + restored_bytes.next_multiple_of(ALLOCATION_BYTES);
+        survey.content_bytes = survey.content_bytes - archived_bytes + restored_bytes;
+        Ok(())
     })
 }
 
@@ -159,20 +179,22 @@ fn mismatch(record: &BackupRecord, what: &'static str, found: String, recorded: 
 }
 
 fn check_version(reader: &ArchiveReader, record: &BackupRecord, member: &ArchiveMember) -> Result<(), Error> {
-    let content = reader.read_member(member, MAX_LABEL_BYTES)?;
+    let content = reader.read_member(member, VERSION_LIMIT_BYTES)?;
     let found = String::from_utf8_lossy(&content).trim().to_owned();
     let recorded = record.postgresql_version.to_string();
     if found == recorded { Ok(()) } else { Err(mismatch(record, "PG_VERSION", found, recorded).into()) }
 }
 
-fn check_label(reader: &ArchiveReader, record: &BackupRecord, member: &ArchiveMember) -> Result<(), Error> {
-    let content = reader.read_member(member, MAX_LABEL_BYTES)?;
+/// Reads the label, holds it against the record, and returns it as the restored cluster needs it.
+fn read_label(reader: &ArchiveReader, record: &BackupRecord, member: &ArchiveMember) -> Result<Vec<u8>, Error> {
+    let content = reader.read_member(member, LABEL_LIMIT_BYTES)?;
     let label = BackupLabel::parse(&String::from_utf8_lossy(&content))?;
+    check_label(&label, record)?;
     match record.start_lsn {
         Some(recorded) if recorded != label.start_lsn => {
             Err(mismatch(record, "start LSN", label.start_lsn.to_string(), recorded.to_string()).into())
         }
-        _ => Ok(()),
+        _ => Ok(without_incremental_lines(&content)),
     }
 }
 

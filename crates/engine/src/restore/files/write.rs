@@ -1,12 +1,13 @@
-//! How do the files get written? The index is read by one thread that makes directories and hands out runs; workers decode
-//! frames and write, each output byte once.
+//! How do the files get written? One thread goes through the outputs of the chain, makes directories and hands out runs; workers
+//! decode frames and write, each output byte once.
 
 use super::direct::{AlignedBuffer, PartWriter};
 use super::durable::sync_file;
 use super::layout::Layout;
-use super::split::{Destination, Run, SharedFile, Splitter, WholeFile};
+use super::split::{Destination, LayeredSplitter, PieceSource, Run, SharedFile, Splitter, WholeContent, WholeFile};
 use super::survey::SIGNAL_FILES;
 use super::tree::{Tree, TreeWriter};
+use crate::chain::{Chain, ChainReader, LABEL_PATH, OutputContent};
 use crate::pipeline::PipelineError;
 use crate::restore::RestoreError;
 use crate::restore::error::write_error;
@@ -18,14 +19,17 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use vault::archive::{ArchiveReader, FrameDecoder, MemberKind};
 
-/// Writes every member but pg_control and signal files.
+/// What `pg_verifybackup` asks for.
+const MANIFEST_PATH: &[u8] = b"backup_manifest";
+
+/// Writes every output but pg_control, backup_label and signal files. What the newest archive of a chain says of its own members in
+/// backup_manifest is true of no file of the cluster, so that is left out as well.
 ///
 /// # Errors
 /// The first worker's.
 pub(crate) fn write_members(
-    reader: &ArchiveReader,
+    chain: &Chain,
     layout: &Layout,
     tree: &Tree,
     jobs: usize,
@@ -37,7 +41,7 @@ pub(crate) fn write_members(
         let (sender, receiver) = bounded::<Run>(jobs);
         for _ in 0..jobs {
             let receiver = receiver.clone();
-            let worker = Worker { reader, tree, progress, cancel, outcome: &outcome };
+            let worker = Worker { chain, tree, progress, cancel, outcome: &outcome };
             scope.spawn(move || worker.work(&receiver));
         }
         // Only workers hold it now: when the last one is gone, sending fails instead of waiting for ever.
@@ -50,36 +54,64 @@ pub(crate) fn write_members(
                 .map_err(|_| Error::from(PipelineError::WorkerPanicked { detail: "no worker left".to_owned() }))
         };
         // If a worker failed before, its error stays: what the distributor saw is only the consequence.
-        distribute(reader, layout, tree, &mut emit).map_err(|error| outcome.fail(error)).unwrap_or_default()
+        distribute(chain, layout, tree, &mut emit).map_err(|error| outcome.fail(error)).unwrap_or_default()
     });
     outcome.into_result()?;
     Ok(notes)
 }
 
-/// Reads the index, makes directories and hands out the files.
+/// Goes through the outputs, makes directories and hands out the files.
 fn distribute(
-    reader: &ArchiveReader,
+    chain: &Chain,
     layout: &Layout,
     tree: &Tree,
     emit: &mut dyn FnMut(Run) -> Result<(), Error>,
 ) -> Result<Vec<RestoreNote>, Error> {
     let mut notes = Vec::new();
     let mut writer = TreeWriter::new(tree);
-    let mut splitter = Splitter::new(reader.seek_table());
-    for member in reader.members()? {
-        let member = member?;
-        let location = layout.locate(&member.path)?;
-        if member.kind == MemberKind::Directory {
-            writer.make_directory(location.root, location.path)?;
-        } else if let Some(signal) = SIGNAL_FILES.into_iter().find(|signal| signal.as_bytes() == member.path) {
-            notes.push(RestoreNote::RestoreDroppedSignal { file: signal.to_owned() });
-        } else if member.path != CONTROL_FILE_PATH.as_bytes() && member.path != MARKER_FILE.as_bytes() {
-            let (place, target) = ((location.root, location.path), (tree, &mut writer));
-            splitter.add_file(&member, place, target, emit)?;
+    let mut whole = Splitter::new(chain.newest().reader.seek_table());
+    let mut layered = LayeredSplitter::new(chain);
+    let is_alone = chain.links().len() == 1;
+    for output in chain.outputs()? {
+        let output = output?;
+        let location = layout.locate(&output.path)?;
+        let place = (location.root, location.path);
+        match &output.content {
+            OutputContent::Directory => writer.make_directory(location.root, location.path)?,
+            OutputContent::Layered(file) => layered.add_file(file, place, (tree, &mut writer), emit)?,
+            OutputContent::Whole { content_offset, crc32c } => match treatment(&output.path, is_alone) {
+                Treatment::Leave => {}
+                Treatment::Tell(signal) => {
+                    notes.push(RestoreNote::RestoreDroppedSignal { file: signal.to_owned() });
+                }
+                Treatment::Write => {
+                    let (content_offset, crc32c, size_bytes) = (*content_offset, *crc32c, output.size_bytes);
+                    let content = WholeContent { content_offset, size_bytes, crc32c };
+                    whole.add_file(&content, place, (tree, &mut writer), emit)?;
+                }
+            },
         }
     }
-    splitter.finish(emit)?;
+    whole.finish(emit)?;
+    layered.finish(emit)?;
     Ok(notes)
+}
+
+/// What becomes of a whole file.
+enum Treatment {
+    Write,
+    /// Somebody else writes it, or nobody.
+    Leave,
+    /// A signal file, which is left out.
+    Tell(&'static str),
+}
+
+fn treatment(path: &[u8], is_alone: bool) -> Treatment {
+    if let Some(signal) = SIGNAL_FILES.into_iter().find(|signal| signal.as_bytes() == path) {
+        return Treatment::Tell(signal);
+    }
+    let left = [CONTROL_FILE_PATH, MARKER_FILE, LABEL_PATH].iter().any(|left| left.as_bytes() == path);
+    if left || !is_alone && path == MANIFEST_PATH { Treatment::Leave } else { Treatment::Write }
 }
 
 /// The first error, and the sign for all workers to stop.
@@ -101,7 +133,7 @@ impl Outcome {
 }
 
 struct Worker<'a> {
-    reader: &'a ArchiveReader,
+    chain: &'a Chain,
     tree: &'a Tree,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
@@ -124,7 +156,7 @@ impl Worker<'_> {
     }
 
     fn write_runs(&self, runs: &Receiver<Run>) -> Result<(), Error> {
-        let mut frames = Frames::new(self.reader)?;
+        let mut reader = self.chain.reader()?;
         let mut writer = TreeWriter::new(self.tree);
         let mut buffer = AlignedBuffer::new();
         for run in runs {
@@ -134,9 +166,9 @@ impl Worker<'_> {
                 }
                 self.cancel.check()?;
                 match piece.destination {
-                    Destination::Whole(file) => self.write_whole(&file, piece.plain, &mut frames, &mut writer)?,
+                    Destination::Whole(file) => self.write_whole(&file, &piece.source, &mut reader, &mut writer)?,
                     Destination::Part { file, offset } => {
-                        self.write_part(&file, offset, piece.plain, &mut frames, &mut buffer)?;
+                        self.write_part(&file, offset, &piece.source, &mut reader, &mut buffer)?;
                     }
                 }
             }
@@ -144,93 +176,59 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// Gives a piece's bytes to `take`, and returns their CRC-32C.
+    fn read(
+        &self,
+        source: &PieceSource,
+        reader: &mut ChainReader<'_>,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), RestoreError>,
+    ) -> Result<u32, Error> {
+        let mut crc = 0;
+        let mut each = |bytes: &[u8]| {
+            self.cancel.check()?;
+            // Nobody has one of a layered file to compare with.
+            if matches!(source, PieceSource::Plain(_)) {
+                crc = crc32c::crc32c_append(crc, bytes);
+            }
+            take(bytes)?;
+            self.progress.advance(bytes.len() as u64);
+            Ok::<(), Error>(())
+        };
+        match source {
+            PieceSource::Plain(plain) => reader.read_plain(self.chain.links().len() - 1, plain.clone(), &mut each)?,
+            PieceSource::Layered(file, range) => reader.read_layered(file, range.clone(), &mut each)?,
+        }
+        Ok(crc)
+    }
+
     fn write_whole(
         &self,
         whole: &WholeFile,
-        plain: std::ops::Range<u64>,
-        frames: &mut Frames<'_>,
+        source: &PieceSource,
+        reader: &mut ChainReader<'_>,
         writer: &mut TreeWriter<'_>,
     ) -> Result<(), Error> {
         let path = || self.tree.full_path(whole.root, &whole.path);
         let mut file: File = writer.create_file(whole.root, &whole.path)?;
-        let size_bytes = plain.end - plain.start;
-        let mut crc = 0;
-        frames.for_each(plain, |bytes| {
-            self.cancel.check()?;
-            crc = crc32c::crc32c_append(crc, bytes);
-            file.write_all(bytes).map_err(|error| write_error(&path(), error))?;
-            self.progress.advance(bytes.len() as u64);
-            Ok(())
-        })?;
-        if crc != whole.crc32c {
+        let crc =
+            self.read(source, reader, &mut |bytes| file.write_all(bytes).map_err(|error| write_error(&path(), error)))?;
+        if whole.crc32c.is_some_and(|wanted| crc != wanted) {
             return Err(RestoreError::RestoreContent { path: path().display().to_string() }.into());
         }
-        Ok(sync_file(&file, size_bytes).map_err(|error| write_error(&path(), error))?)
+        Ok(sync_file(&file, source.size_bytes()).map_err(|error| write_error(&path(), error))?)
     }
 
     fn write_part(
         &self,
         file: &Arc<SharedFile>,
         offset: u64,
-        plain: std::ops::Range<u64>,
-        frames: &mut Frames<'_>,
+        source: &PieceSource,
+        reader: &mut ChainReader<'_>,
         buffer: &mut AlignedBuffer,
     ) -> Result<(), Error> {
-        let mut crc = 0;
-        let length = plain.end - plain.start;
         let mut part = PartWriter::new(file, buffer, offset);
-        frames.for_each(plain, |bytes| {
-            self.cancel.check()?;
-            crc = crc32c::crc32c_append(crc, bytes);
-            part.write(bytes)?;
-            self.progress.advance(bytes.len() as u64);
-            Ok(())
-        })?;
+        let crc = self.read(source, reader, &mut |bytes| part.write(bytes))?;
         part.finish()?;
-        Ok(file.finish_part(offset, length, crc)?)
-    }
-}
-
-/// Decodes frames, and keeps the last one: small files share it.
-struct Frames<'a> {
-    reader: &'a ArchiveReader,
-    decoder: FrameDecoder,
-    scratch: Vec<u8>,
-    plain: Vec<u8>,
-    decoded: Option<usize>,
-}
-
-impl<'a> Frames<'a> {
-    fn new(reader: &'a ArchiveReader) -> Result<Self, Error> {
-        let decoder = FrameDecoder::new()?;
-        Ok(Frames { reader, decoder, scratch: Vec::new(), plain: Vec::new(), decoded: None })
-    }
-
-    /// Gives the bytes of a plain range to `take`, frame by frame.
-    fn for_each(
-        &mut self,
-        range: std::ops::Range<u64>,
-        mut take: impl FnMut(&[u8]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let mut position = range.start;
-        while position < range.end {
-            let beyond = || vault::archive::ArchiveError::ArchiveDamaged {
-                offset: self.reader.size_bytes(),
-                detail: format!("no frame holds plain byte {position}"),
-            };
-            let frame = self.reader.seek_table().frame_at(position).ok_or_else(beyond)?;
-            let held = self.reader.seek_table().plain_range(frame);
-            if self.decoded != Some(frame) {
-                self.decoded = None;
-                self.reader.read_frame(frame, &mut self.decoder, &mut self.scratch, &mut self.plain)?;
-                self.decoded = Some(frame);
-            }
-            let end = range.end.min(held.end);
-            let (from, to) = (usize::try_from(position - held.start), usize::try_from(end - held.start));
-            let bytes = from.ok().zip(to.ok()).and_then(|(from, to)| self.plain.get(from..to)).ok_or_else(beyond)?;
-            take(bytes)?;
-            position = end;
-        }
-        Ok(())
+        Ok(file.finish_part(offset, source.size_bytes(), crc)?)
     }
 }

@@ -5,8 +5,8 @@ use super::request::{RecoveryRequest, RecoveryTarget, TimelineChoice};
 use super::search::{Answer, Nearest, Stop, after_record, at_end, by_lsn, by_time};
 use super::work::{RecoveryWork, work_for};
 use crate::Error;
-use crate::restore::{RestoreError, RestoreSelector};
-use crate::wal::{KnownWal, PathLog, ReceiverState, TimelinePath, receiver_state};
+use crate::restore::{RestoreError, RestoreNote, RestoreSelector};
+use crate::wal::{BrokenBackup, KnownWal, PathLog, ReceiverState, TimelinePath, receiver_state};
 use pgformat::wal::{SegmentSummary, SummaryPoint};
 use pgformat::{TimelineId, WalSegment};
 use std::collections::BTreeMap;
@@ -18,13 +18,16 @@ pub(in crate::restore) struct Choice {
     pub record: BackupRecord,
     /// `None` when recovery ends with the backup, as it would without any archived WAL.
     pub work: Option<RecoveryWork>,
+    /// Which backups were passed over.
+    pub notes: Vec<RestoreNote>,
 }
 
 /// Chooses for every target but the backup's end. `only` is the one backup that may be used.
 ///
 /// # Errors
 /// `RestoreTargetUnreachable`, `RestoreTargetAmbiguous`, `RestoreUnknownTimeline`, `RestoreUnknownPoint`, `RestoreWalMissing`,
-/// `RestoreWalDamaged`; repository, archive and storage errors.
+/// `RestoreWalDamaged`; the reason why the chain is broken of the backups that alone lead there; repository, archive and storage
+/// errors.
 pub(in crate::restore) fn choose(
     repository: &Repository,
     request: &RecoveryRequest,
@@ -38,7 +41,7 @@ pub(in crate::restore) fn choose(
     };
     let search = Search { known: &known, target: &request.target, receiver: receiver.as_ref(), only };
     if request.target == RecoveryTarget::Latest && known.archive.is_none() && only.is_none() {
-        return Ok(Choice { record: repository.latest()?, work: None });
+        return Ok(Choice { record: repository.latest()?, work: None, notes: Vec::new() });
     }
     let path = known.path(chosen_timeline(&known, request.timeline)?);
     match search.along(&path)? {
@@ -81,6 +84,8 @@ struct FoundStop<'a> {
     stop: Stop,
     /// The contents less a damaged segment, which the stop lies before.
     without: Option<WalContents>,
+    /// Newer backups that lead there, too, and whose chain is broken.
+    passed_over: Vec<&'a BrokenBackup>,
 }
 
 impl FoundStop<'_> {
@@ -98,22 +103,29 @@ impl FoundStop<'_> {
             }
             _ => None,
         };
-        Ok(Choice { record: self.record.clone(), work })
+        let passed_over = self.passed_over.iter().map(|broken| RestoreNote::RestorePassedOver {
+            id: broken.record.id.to_string(),
+            reason: broken.fault.to_string(),
+        });
+        Ok(Choice { record: self.record.clone(), work, notes: passed_over.collect() })
     }
 }
 
 impl<'a> Search<'a> {
     /// Asks the backups on a path, the newest first.
     fn along(&self, path: &TimelinePath) -> Result<Found<'a>, Error> {
-        let mut backups: Vec<&'a BackupRecord> = self.known.backups.iter().collect();
-        backups.sort_by_key(|backup| std::cmp::Reverse((backup.stop_lsn, backup.id)));
-        backups.retain(|backup| self.only.is_none_or(|only| backup.id == only));
+        let sound = self.known.backups.iter().map(|record| (record, None));
+        let broken = self.known.broken.iter().map(|broken| (&broken.record, Some(broken)));
+        let mut backups: Vec<(&'a BackupRecord, Option<&'a BrokenBackup>)> = sound.chain(broken).collect();
+        backups.sort_by_key(|(record, _)| std::cmp::Reverse((record.stop_lsn, record.id)));
+        backups.retain(|(record, _)| self.only.is_none_or(|only| record.id == only));
         let point = match self.target {
             RecoveryTarget::Name(name) => Some(self.point(path, name)?),
             _ => None,
         };
         let mut nearest = Nearest::default();
-        for record in backups {
+        let mut passed_over: Vec<&'a BrokenBackup> = Vec::new();
+        for (record, broken) in backups {
             let Some(log) = PathLog::new(self.known, &self.known.contents, path, record) else { continue };
             let mut without = None;
             let answer = match self.ask(&log, point.as_ref(), &mut nearest) {
@@ -122,17 +134,27 @@ impl<'a> Search<'a> {
                 }
                 answer => answer.map_err(|error| damaged(error, |segment| self.nearest_before(&log, segment)))?,
             };
-            match answer {
-                Answer::Stop(stop) => return Ok(Found::Stop(FoundStop { record, stop, without })),
-                Answer::TooNew => {}
+            match (answer, broken) {
+                (Answer::Stop(_), Some(broken)) => passed_over.push(broken),
+                (Answer::Stop(stop), None) => {
+                    // "Latest" leads somewhere from every backup, be it to an older state than the broken one's: not unasked.
+                    if let Some(broken) = passed_over.iter().find(|broken| broken.record.stop_lsn > Some(stop.lsn)) {
+                        return Err(RepositoryError::from(broken.fault.clone()).into());
+                    }
+                    return Ok(Found::Stop(FoundStop { record, stop, without, passed_over }));
+                }
+                (Answer::TooNew, _) => {}
                 // Older backups lead no further.
-                Answer::EndsBefore(end) => {
+                (Answer::EndsBefore(end), _) => {
                     nearest.ends = Some(end);
                     break;
                 }
             }
         }
-        Ok(Found::Nothing(nearest))
+        match passed_over.first() {
+            Some(broken) => Err(RepositoryError::from(broken.fault.clone()).into()),
+            None => Ok(Found::Nothing(nearest)),
+        }
     }
 
     fn ask(&self, log: &PathLog<'_>, point: Option<&SummaryPoint>, nearest: &mut Nearest) -> Result<Answer, Error> {

@@ -16,6 +16,8 @@ pub enum WindowFinding {
     WindowHistoryMissing { timeline: TimelineId },
     /// A record could not be read: its backup is not counted.
     WindowBackupUnreadable { object: String, detail: String },
+    /// A backup can't be restored, since one that it stands on is not as it was: it is not counted.
+    WindowBackupBroken { id: String, reason: String },
 }
 
 impl WindowFinding {

@@ -9,7 +9,7 @@ use pgformat::{TimelineId, WalSegment, WalSegmentSize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use vault::archive::{ArchiveError, ArchiveReader};
-use vault::repository::{BackupKind, BackupRecord, BackupState, Repository, UnreadableRecord};
+use vault::repository::{BackupRecord, BackupState, ChainFault, Repository, UnreadableRecord};
 use vault::wal::{WalArchive, WalArchiveError, WalContents};
 
 /// No history file is longer: a promotion makes one line.
@@ -20,12 +20,21 @@ pub(crate) struct KnownWal {
     pub repository: Repository,
     pub archive: Option<WalArchive>,
     pub contents: WalContents,
-    /// Completed FULLs whose archive is there, in order of their ids.
+    /// Completed backups whose whole chain is there, in order of their ids.
     pub backups: Vec<BackupRecord>,
+    /// Completed backups whose own archive is there, and whose chain is broken.
+    pub broken: Vec<BrokenBackup>,
     pub unreadable: Vec<UnreadableRecord>,
     pub geometry: Option<WalGeometry>,
     histories: BTreeMap<TimelineId, Vec<HistoryEntry>>,
     summaries: Mutex<HashMap<WalSegment, Arc<SegmentSummary>>>,
+}
+
+/// A backup that can't be restored, though itself it is sound.
+#[derive(Debug, Clone)]
+pub(crate) struct BrokenBackup {
+    pub record: BackupRecord,
+    pub fault: ChainFault,
 }
 
 /// The pages of nearly every server's WAL (upstream `XLOG_BLCKSZ`); asked for only where nothing was archived.
@@ -42,11 +51,16 @@ impl KnownWal {
         let found = repository.contents()?;
         let usable = |record: &BackupRecord| {
             record.state == BackupState::Completed
-                && record.kind == BackupKind::Full
                 && !found.without_archive.contains(&record.id)
                 && Base::of(record).is_some()
         };
-        let backups: Vec<BackupRecord> = found.records.iter().filter(|record| usable(record)).cloned().collect();
+        let (mut backups, mut broken) = (Vec::new(), Vec::new());
+        for record in found.records.iter().filter(|record| usable(record)) {
+            match found.chain(record) {
+                Ok(_) => backups.push(record.clone()),
+                Err(fault) => broken.push(BrokenBackup { record: record.clone(), fault }),
+            }
+        }
         let geometry = match (&archive, backups.last()) {
             (Some(archive), _) => Some(*archive.geometry()),
             (None, Some(backup)) => backup.wal_segment_size.map(|segment_size| WalGeometry {
@@ -62,6 +76,7 @@ impl KnownWal {
             archive,
             contents,
             backups,
+            broken,
             unreadable: found.unreadable,
             geometry,
             histories: BTreeMap::new(),

@@ -89,6 +89,10 @@ pub fn windows(repository: &Repository) -> Result<RestorableWindows, Error> {
         let (object, detail) = (unreadable.key.clone(), unreadable.detail.clone());
         findings.push(WindowFinding::WindowBackupUnreadable { object, detail }.value());
     }
+    for broken in &known.broken {
+        let (id, reason) = (broken.record.id.to_string(), broken.fault.to_string());
+        findings.push(WindowFinding::WindowBackupBroken { id, reason }.value());
+    }
     Ok(RestorableWindows { windows, gaps: gaps.into_values().collect(), isolated_backups, findings })
 }
 

@@ -14,7 +14,7 @@ mod times;
 
 pub(crate) use coverage::{Base, Coverage, Holder, Piece, Run};
 pub use finding::WindowFinding;
-pub(crate) use known::KnownWal;
+pub(crate) use known::{BrokenBackup, KnownWal};
 pub(crate) use list::caught_up_at;
 pub use list::{RestorableWindows, Window, WindowGap, windows};
 pub(crate) use path::TimelinePath;
