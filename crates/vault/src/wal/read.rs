@@ -1,6 +1,6 @@
 //! Reading segments.
 
-use super::trailer::{self, FRAME_PLAIN_BYTES, Trailer};
+use super::trailer::{self, Trailer};
 use super::{SealedInfo, WalArchive, WalArchiveError, compressor, layout, scan};
 use crate::archive::FrameDecoder;
 use crate::storage::{ObjectReader, StorageError};
@@ -131,7 +131,7 @@ impl WalArchive {
                 );
             }
             decoder
-                .decode(&compressed, FRAME_PLAIN_BYTES as u32, &mut plain)
+                .decode(&compressed, trailer.frame_plain_bytes, &mut plain)
                 .map_err(|error| self.damaged(segment, format!("frame {number} at byte {offset}: {error}")))?;
             crc32c = crc32c::crc32c_append(crc32c, &plain);
             into.extend_from_slice(&plain);
