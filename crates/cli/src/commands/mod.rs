@@ -87,7 +87,7 @@ fn receive_options(session: &Session, stop: StopWhen) -> ReceiveOptions {
     ReceiveOptions {
         slot: settings.slot.clone(),
         max_slot_retained_bytes: settings.max_slot_retained_bytes,
-        compression_level: settings.compression_level,
+        compression_level: settings.wal_compression_level,
         jobs: settings.jobs.min(WAL_JOBS_AT_MOST),
         stop,
         tool_version: tool_version(),
