@@ -46,10 +46,12 @@ impl Snapshot {
         source.sql("SELECT pg_switch_wal()");
         let started = source.sql("SELECT clock_timestamp()");
         let snapshot = Self { lsn, ..Self::of(source) };
-        // Transaction ids and LSNs would not do: autovacuum moves both, without changing what a dump shows.
+        // Transaction ids and LSNs would not do: autovacuum moves both, without changing what a dump shows. Our daemon
+        // only asks.
         let others = source.sql(&format!(
             "SELECT application_name, query FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
-             AND application_name NOT LIKE 'pg_dump%' AND application_name <> '{OWN_QUERIES}' AND query_start > '{started}'"
+             AND application_name NOT LIKE 'pg_dump%' AND application_name NOT IN ('{OWN_QUERIES}', 'cadena')
+             AND query_start > '{started}'"
         ));
         assert!(others.is_empty(), "the source was written to while it was dumped; stop the workload first: {others}");
         snapshot

@@ -25,6 +25,7 @@ pub mod compare;
 mod folder;
 mod options;
 pub mod oracle;
+pub mod random;
 mod repository;
 mod rooms;
 mod sql;

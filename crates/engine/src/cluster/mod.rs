@@ -15,6 +15,7 @@ mod server;
 mod session;
 mod settings;
 pub(crate) mod slots;
+pub(crate) mod summarizer;
 
 pub use binaries::{BinarySearch, PostgresBinaries};
 pub use connection::{CancelHandle, Connection};

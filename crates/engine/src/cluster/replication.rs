@@ -159,6 +159,16 @@ impl ReplicationConnection {
         parse(action, &row, 0)
     }
 
+    /// Asks for the size of relations' pages.
+    ///
+    /// # Errors
+    /// Those of [`ReplicationConnection::identify_system`].
+    pub fn relation_block_size_bytes(&mut self, cancelled: &dyn Fn() -> bool) -> Result<u32, ClusterError> {
+        let action = "ask for the size of relations' pages";
+        let row = self.one_row(action, "SHOW block_size", cancelled)?;
+        parse(action, &row, 0)
+    }
+
     /// Fetches the content of a timeline's history file; `None` when the server does not have it.
     ///
     /// # Errors

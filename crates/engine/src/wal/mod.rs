@@ -8,7 +8,7 @@ mod receive;
 mod slot;
 mod windows;
 
-pub use changes::{ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown, changes_from_wal};
+pub use changes::{ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown, changes_from_server, changes_from_wal};
 pub use error::WalError;
 pub(crate) use fetch::read_until;
 pub use fetch::{FetchOutcome, FetchRequest, fetch, prefetch};

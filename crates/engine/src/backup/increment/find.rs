@@ -4,9 +4,9 @@ use super::changed::{ChangedBlocks, ChangesFoundBy};
 use super::members::BaseMembers;
 use super::scan::{ScanSettings, scan};
 use crate::backup::BackupError;
-use crate::cluster::{ClusterInfo, ConnectionSettings};
+use crate::cluster::{ClusterInfo, Connection, ConnectionSettings};
 use crate::reader::Source;
-use crate::wal::{ChangeAnswer, ChangeRange, ChangesUnknown, TimelinePath, changes_from_wal};
+use crate::wal::{ChangeAnswer, ChangeRange, TimelinePath, changes_from_server, changes_from_wal};
 use crate::{Cancel, Error, Progress};
 use pgformat::Lsn;
 use pgformat::block_reference::BlockReferenceTable;
@@ -108,9 +108,11 @@ impl FindContext<'_> {
         known(changes_from_wal(self.repository, geometry, block_bytes, &range, reader.as_mut(), self.cancel)?)
     }
 
-    fn from_server(&self, _: &BackupRecord, _: Lsn) -> Result<Answer, Error> {
-        let unknown = ChangesUnknown::ChangesNoServerSummaries { version: self.info.version };
-        known(ChangeAnswer::Unknown(unknown))
+    fn from_server(&self, record: &BackupRecord, start_lsn: Lsn) -> Result<Answer, Error> {
+        let mut connection = Connection::connect(self.settings)?;
+        let mut reader = self.source.reader()?;
+        let range = self.range(record, start_lsn);
+        known(changes_from_server(&mut connection, self.info, &range, reader.as_mut(), self.cancel)?)
     }
 
     fn range(&self, record: &BackupRecord, start_lsn: Lsn) -> ChangeRange {

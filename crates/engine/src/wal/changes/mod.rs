@@ -10,8 +10,11 @@ mod choose;
 mod decode;
 mod follow;
 mod history;
-
+mod maker;
+mod server;
 mod source;
 
 pub use answer::{ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown};
 pub use follow::changes_from_wal;
+pub(crate) use maker::SummaryMaker;
+pub use server::changes_from_server;

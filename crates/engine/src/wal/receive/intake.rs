@@ -1,6 +1,7 @@
 //! Takes the bytes of a timeline, in order, checks them and makes them durable.
 
 use super::sealing::Sealing;
+use super::summarizing::Summarizing;
 use crate::Error;
 use crate::wal::WalError;
 use pgformat::wal::SegmentSummarizer;
@@ -13,6 +14,7 @@ pub(super) struct Intake {
     level: i32,
     jobs: usize,
     sealing: Sealing,
+    summarizing: Summarizing,
     timeline: TimelineId,
     /// Where this timeline's stream began.
     start: Lsn,
@@ -47,9 +49,10 @@ struct Live {
 }
 
 impl Intake {
-    pub(super) fn new(archive: &WalArchive, level: i32, jobs: usize) -> Result<Self, Error> {
+    pub(super) fn new(archive: &WalArchive, level: i32, jobs: usize, block_size_bytes: u32) -> Result<Self, Error> {
         Ok(Intake {
             sealing: Sealing::start(archive, level, jobs)?,
+            summarizing: Summarizing::start(archive, block_size_bytes)?,
             archive: archive.clone(),
             level,
             jobs,
@@ -68,6 +71,7 @@ impl Intake {
         self.timeline = timeline;
         (self.start, self.next) = (start, start);
         self.durable = durable.max(start);
+        self.summarizing.begin(timeline);
     }
 
     pub(super) fn timeline(&self) -> TimelineId {
@@ -110,6 +114,7 @@ impl Intake {
                 Current::Bulk { sealer, .. } => sealer.write(piece).map_err(|error| refused(self.next, error))?,
                 Current::Live(live) => live.take(self.next, piece)?,
             }
+            self.summarizing.take(self.next, piece);
             self.next = Lsn(self.next.0 + piece.len() as u64);
             rest = after;
             if self.next == end {

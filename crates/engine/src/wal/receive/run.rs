@@ -316,7 +316,8 @@ impl Run<'_> {
     ) -> Result<Pause, Error> {
         let cancel = self.cancel;
         let cancelled = || cancel.is_cancelled();
-        let mut intake = Intake::new(archive, self.options.compression_level, self.options.jobs)?;
+        let block_size_bytes = wal.relation_block_size_bytes(&cancelled)?;
+        let mut intake = Intake::new(archive, self.options.compression_level, self.options.jobs, block_size_bytes)?;
         let outcome = self.stream_chain(wal, sql, archive, chain, at, &mut intake, lock, &cancelled);
         // What was received whole before an error is sealed all the same.
         let sealed = intake.finish();
