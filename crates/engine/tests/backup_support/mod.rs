@@ -46,6 +46,7 @@ pub fn restore(repository: &Repository, target: &Path, tablespaces: &[(&str, &Pa
         tablespaces: tablespaces.iter().map(|(old, new)| ((*old).to_owned(), new.to_path_buf())).collect(),
         owner: Some(testkit::server_owner().name),
         jobs: 2,
+        over: false,
         recovery: Default::default(),
     };
     let plan = plan(repository, &request).unwrap();
