@@ -25,6 +25,13 @@ pub struct Chains {
 impl Chains {
     /// Makes the cluster, the repository, and the slot that keeps all WAL for the archive.
     pub fn new(version: pgformat::MajorVersion, options: &ClusterOptions) -> Self {
+        let chains = Self::without_slot(version, options);
+        chains.ok(&["init", "--slot"]);
+        chains
+    }
+
+    /// The same without a slot: no WAL is archived but what each backup holds.
+    pub fn without_slot(version: pgformat::MajorVersion, options: &ClusterOptions) -> Self {
         let cluster = TestCluster::new(version, options);
         let cadena = Cadena::new()
             .variable("DB_HOST", &cluster.socket_folder().display().to_string())
@@ -32,7 +39,7 @@ impl Chains {
             .variable("DB_USER", cluster.user())
             .variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string());
         let chains = Chains { cluster, cadena, taken: Vec::new(), daemon: None };
-        chains.ok(&["init", "--slot"]);
+        chains.ok(&["init"]);
         chains
     }
 
