@@ -1,6 +1,6 @@
 //! From the process's arguments to its exit code.
 
-use crate::args::{Cli, Prescan, localized_command, usage_failure};
+use crate::args::{Cli, Prescan, bare_command, localized_command, usage_failure};
 use crate::commands;
 use crate::config::{ConfigError, Environment, FileConfig, Settings, choose_language};
 use crate::exit::ExitStatus;
@@ -92,7 +92,8 @@ fn run(cli: Cli, settings: Settings, locale: Locale, screen: Screen) -> ExitStat
     log::install(cli.global.verbose);
     let show_progress = !cli.global.no_progress && !cli.global.quiet;
     let session = Session { settings, locale, screen, cancel: Cancel::new(), show_progress };
-    let notice = (!screen.json && !screen.quiet).then(|| session.locale.say("signal-notice"));
+    let language = session.locale.language();
+    let notice = (!screen.json && !screen.quiet).then_some(move || Locale::new(language).say("signal-notice"));
     signals::install(&session.cancel, notice);
     let outcome = commands::run(&session, &cli);
     outcome.unwrap_or_else(|failure| {
@@ -123,6 +124,11 @@ enum Parsed {
 }
 
 fn parse(arguments: &[OsString], locale: &Locale) -> Result<Cli, Parsed> {
+    // Most command lines are right, and nobody reads the help that translating takes the time for.
+    let matches = bare_command().try_get_matches_from(arguments);
+    if let Ok(cli) = matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        return Ok(cli);
+    }
     let mut command = localized_command(locale);
     let matches = command.try_get_matches_from_mut(arguments);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| match error.kind() {

@@ -75,6 +75,7 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-no-backup",
     "repository-not-completed",
     "archive-newer",
+    "backup-merge-alone",
     "restore-fetch-unusable",
     "restore-no-inodes",
     "restore-no-space",

@@ -4,8 +4,8 @@ use crate::exit::ExitStatus;
 use cadena::Cancel;
 use std::io::Write;
 
-/// Sets `cancel` on SIGINT or SIGTERM; exits on the second one. `notice` is told on the first.
-pub fn install(cancel: &Cancel, notice: Option<String>) {
+/// Sets `cancel` on SIGINT or SIGTERM; exits on the second one. What `notice` returns is told on the first.
+pub fn install(cancel: &Cancel, notice: Option<impl Fn() -> String + Send + 'static>) {
     let cancel = cancel.clone();
     let handler = move || {
         if cancel.is_cancelled() {
@@ -14,7 +14,7 @@ pub fn install(cancel: &Cancel, notice: Option<String>) {
         cancel.cancel();
         if let Some(notice) = &notice {
             // Nothing sensible is left to do when stderr is gone.
-            let _ = writeln!(std::io::stderr(), "\n{notice}");
+            let _ = writeln!(std::io::stderr(), "\n{}", notice());
         }
     };
     if let Err(error) = ctrlc::set_handler(handler) {

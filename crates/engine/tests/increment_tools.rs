@@ -80,32 +80,17 @@ fn word(changes: ChangesChoice) -> &'static str {
     }
 }
 
-macro_rules! chains {
-    ($($module:ident: $version:ident),*) => {$(
-        mod $module {
-            use super::*;
-
-            #[test]
-            fn a_chain_by_wal_is_put_together_by_postgresql() {
-                is_put_together(MajorVersion::$version, ChangesChoice::Auto, ReaderChoice::Auto);
-            }
-
-            #[test]
-            fn a_chain_by_wal_over_sql_is_put_together_by_postgresql() {
-                is_put_together(MajorVersion::$version, ChangesChoice::Wal, ReaderChoice::Sql);
-            }
-
-            #[test]
-            fn a_chain_by_scan_is_put_together_by_postgresql() {
-                is_put_together(MajorVersion::$version, ChangesChoice::Scan, ReaderChoice::Auto);
-            }
-
-            #[test]
-            fn a_chain_by_scan_over_sql_is_put_together_by_postgresql() {
-                is_put_together(MajorVersion::$version, ChangesChoice::Scan, ReaderChoice::Sql);
-            }
-        }
-    )*};
+#[test]
+fn a_chain_by_the_server_s_summaries_is_put_together_by_postgresql() {
+    is_put_together(MajorVersion::V18, ChangesChoice::Server, ReaderChoice::Auto);
 }
 
-chains!(version_17: V17, version_18: V18);
+#[test]
+fn a_chain_by_scan_over_sql_is_put_together_by_postgresql() {
+    is_put_together(MajorVersion::V17, ChangesChoice::Scan, ReaderChoice::Sql);
+}
+
+#[test]
+fn a_chain_by_wal_over_sql_is_put_together_by_postgresql() {
+    is_put_together(MajorVersion::V17, ChangesChoice::Wal, ReaderChoice::Sql);
+}

@@ -251,6 +251,80 @@ fn bytes_that_are_not_this_segment_are_refused_and_leave_nothing() {
 }
 
 #[test]
+fn a_segment_may_be_read_right_into_the_sealers_frames() {
+    let folder = fast_folder();
+    let archive = archive(folder.path(), 1);
+    let bytes = whole_segment(*archive.geometry(), 9, 1);
+    let fill = |bytes: &[u8], at_most: usize| {
+        let mut sealer = archive.seal(segment(9), 1, 2)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = sealer.room();
+            assert!(!room.is_empty());
+            let length = room.len().min(rest.len()).min(at_most);
+            room[..length].copy_from_slice(&rest[..length]);
+            sealer.filled(length)?;
+            rest = &rest[length..];
+        }
+        sealer.filled(0)?;
+        sealer.finish().map(|(outcome, _)| outcome)
+    };
+    assert_eq!(key(fill(&bytes[..bytes.len() - 1], usize::MAX)), "wal-invalid");
+    assert_eq!(key(fill(&[&bytes[..], &[0]].concat(), usize::MAX)), "wal-invalid");
+    assert_eq!(key(fill(&whole_segment(*archive.geometry(), 10, 1), 1_000)), "wal-invalid");
+    assert_eq!(wal_files(folder.path()), Vec::<String>::new());
+    assert_eq!(fill(&bytes, 100_001).unwrap(), SealOutcome::Archived);
+    let stored = fs::read(sealed_path(folder.path(), &archive, segment(9))).unwrap();
+    assert_eq!(fill(&bytes, usize::MAX).unwrap(), SealOutcome::AlreadyThere);
+    fs::remove_file(sealed_path(folder.path(), &archive, segment(9))).unwrap();
+    assert_eq!(seal(&archive, segment(9), &bytes).unwrap(), SealOutcome::Archived);
+    assert!(fs::read(sealed_path(folder.path(), &archive, segment(9))).unwrap() == stored);
+}
+
+/// Makes a sealed segment again, with frames of another length.
+fn with_frames_of(good: &[u8], plain: &[u8], frame_bytes: usize) -> Vec<u8> {
+    let length = u32::from_le_bytes(good[good.len() - 12..good.len() - 8].try_into().unwrap()) as usize;
+    let trailer = &good[good.len() - length..];
+    let frames = u32::from_le_bytes(trailer[20..24].try_into().unwrap()) as usize;
+    let mut encoder = vault::archive::FrameEncoder::new(3).unwrap();
+    let (mut file, mut entries) = (Vec::new(), Vec::new());
+    for plain in plain.chunks(frame_bytes) {
+        let mut frame = Vec::new();
+        encoder.encode(plain, &mut frame).unwrap();
+        entries.extend((frame.len() as u32).to_le_bytes());
+        entries.extend(crc32c::crc32c(&frame).to_le_bytes());
+        file.extend(frame);
+    }
+    let mut body = [&trailer[..28], &entries, &trailer[28 + frames * 8..length - 16]].concat();
+    let new_length = body.len() as u32 + 16;
+    body[4..8].copy_from_slice(&(new_length - 8).to_le_bytes());
+    body[20..24].copy_from_slice(&(entries.len() as u32 / 8).to_le_bytes());
+    let crc = crc32c::crc32c(&body);
+    [&file[..], &body, &crc.to_le_bytes(), &new_length.to_le_bytes(), b"CADENA-W"].concat()
+}
+
+#[test]
+fn frames_of_every_allowed_length_are_read_and_no_others() {
+    let folder = fast_folder();
+    let archive = archive(folder.path(), 4);
+    let bytes = whole_segment(*archive.geometry(), 9, 1);
+    seal(&archive, segment(9), &bytes).unwrap();
+    let path = sealed_path(folder.path(), &archive, segment(9));
+    let good = fs::read(&path).unwrap();
+    let mut read = Vec::new();
+    for kibibytes in [256, 512, 1024] {
+        fs::write(&path, with_frames_of(&good, &bytes, kibibytes << 10)).unwrap();
+        archive.read_sealed(segment(9), &mut read).unwrap();
+        assert!(read == bytes, "{kibibytes} KiB");
+        assert_eq!(seal(&archive, segment(9), &bytes).unwrap(), SealOutcome::AlreadyThere);
+    }
+    for frame_bytes in [128 << 10, 2 << 20, 4 << 20, 1_000_000, (256 << 10) + 1] {
+        fs::write(&path, with_frames_of(&good, &bytes, frame_bytes)).unwrap();
+        assert_eq!(key(archive.read_sealed(segment(9), &mut read)), "wal-damaged", "{frame_bytes} bytes");
+    }
+}
+
+#[test]
 fn a_sealer_that_is_dropped_leaves_nothing() {
     let folder = fast_folder();
     let archive = archive(folder.path(), 16);

@@ -73,6 +73,8 @@ init-privilege =
     cadena: the role may not { $purpose }. As a superuser, run:
       -> { $grant }
 
+merge-done = The chain { $chain } was put together into backup { $id } in { $duration }.
+merge-already = The chain { $chain } was put together before: it is backup { $id }.
 backup-done = { $kind } backup completed in { $duration } ({ $rate }/s).
 list-empty = No backups yet. `cadena full` takes one.
 list-remark = ! { $message }

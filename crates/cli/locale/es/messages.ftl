@@ -73,6 +73,8 @@ init-privilege =
     cadena: el rol no tiene permiso para { $purpose }. Como superusuario, ejecutar:
       -> { $grant }
 
+merge-done = La cadena { $chain } se juntó en el backup { $id } en { $duration }.
+merge-already = La cadena { $chain } ya se había juntado: es el backup { $id }.
 backup-done = Backup { $kind } completado en { $duration } ({ $rate }/s).
 list-empty = Todavía no hay backups. `cadena full` hace uno.
 list-remark = ! { $message }

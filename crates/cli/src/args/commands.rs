@@ -55,6 +55,7 @@ pub enum Command {
     #[command(visible_alias = "differential")]
     Diferencial(IncrementArgs),
     Incremental(IncrementArgs),
+    Merge(MergeOptions),
     List,
     Status,
     Validate(ValidateOptions),
@@ -108,6 +109,18 @@ pub struct IncrementArgs {
     #[arg(long, value_enum, hide_possible_values = true, value_name = "HOW", default_value = "auto")]
     #[arg(hide_default_value = true)]
     pub changes: ChangesArg,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeOptions {
+    #[arg(value_name = "ID", value_parser = values::backup_id)]
+    pub id: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = values::jobs)]
+    pub jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = values::compression_level, allow_negative_numbers = true)]
+    pub level: Option<i32>,
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
 }
 
 #[derive(Debug, Args)]

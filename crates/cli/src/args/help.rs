@@ -34,11 +34,16 @@ fn owner<'a>(id: &str, command: &'a str) -> &'a str {
     }
 }
 
-/// Builds the command line with help in the locale's language.
-pub fn localized_command(locale: &Locale) -> Command {
-    let root = Cli::command()
+/// Builds the command line, without any help.
+pub fn bare_command() -> Command {
+    Cli::command()
         .arg(Arg::new("help").short('h').long("help").action(ArgAction::Help).global(true))
         .arg(Arg::new("version").short('V').long("version").action(ArgAction::Version))
+}
+
+/// Builds the command line with help in the locale's language.
+pub fn localized_command(locale: &Locale) -> Command {
+    let root = bare_command()
         .subcommand_help_heading(locale.say("help-heading-commands"))
         .subcommand_value_name(locale.say("help-value-command"))
         .after_help(locale.say("help-after"));

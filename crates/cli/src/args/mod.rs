@@ -9,11 +9,12 @@ mod values;
 
 pub use commands::{
     BackupArgs, Cli, Command, CompletionsOptions, DemoOptions, GlobalOptions, HelpOptions, IncrementArgs, InitOptions,
-    PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions, WalPushOptions,
+    MergeOptions, PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions,
+    WalPushOptions,
 };
-pub use help::localized_command;
 #[cfg(test)]
 pub use help::needed_keys;
+pub use help::{bare_command, localized_command};
 pub use instant::parse_instant;
 pub use prescan::Prescan;
 pub use usage::{UsageError, usage_failure};

@@ -8,6 +8,7 @@ mod demo;
 mod help;
 mod init;
 mod list;
+mod merge;
 mod preview;
 mod restore;
 mod start;
@@ -53,6 +54,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Diferencial(options) => backup::run_increment(session, BackupKind::Differential, options),
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),
+        Command::Merge(options) => merge::run(session, options),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
@@ -85,7 +87,7 @@ fn receive_options(session: &Session, stop: StopWhen) -> ReceiveOptions {
     ReceiveOptions {
         slot: settings.slot.clone(),
         max_slot_retained_bytes: settings.max_slot_retained_bytes,
-        compression_level: settings.compression_level,
+        compression_level: settings.wal_compression_level,
         jobs: settings.jobs.min(WAL_JOBS_AT_MOST),
         stop,
         tool_version: tool_version(),

@@ -13,7 +13,7 @@ pub fn run(session: &Session, options: &WalPushOptions) -> Outcome {
     let repository = open_repository(session)?;
     let settings = &session.settings;
     let jobs = settings.jobs.min(WAL_JOBS_AT_MOST);
-    let outcome = push(&repository, &options.file, settings.compression_level, jobs, &tool_version())?;
+    let outcome = push(&repository, &options.file, settings.wal_compression_level, jobs, &tool_version())?;
     let word = match outcome {
         PushOutcome::Wal(SealOutcome::Archived) => "archived",
         PushOutcome::Wal(SealOutcome::AlreadyThere) => "already-there",

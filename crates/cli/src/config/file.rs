@@ -23,6 +23,7 @@ pub struct FileConfig {
     pub reader: Option<ReaderArg>,
     pub jobs: Option<usize>,
     pub compression_level: Option<i32>,
+    pub wal_compression_level: Option<i32>,
     pub max_rate_bytes: Option<u64>,
     pub checkpoint: Option<CheckpointArg>,
     pub slot: Option<String>,
@@ -114,6 +115,9 @@ impl FileConfig {
             ("backup", "max_rate") => self.max_rate_bytes = Some(place.parsed(name, value, parse_rate)?),
             ("backup", _) => self.checkpoint = Some(place.parsed(name, value, parse_choice)?),
             ("wal", "slot") => self.slot = Some(place.parsed(name, value, parse_slot_name)?),
+            ("wal", "compression_level") => {
+                self.wal_compression_level = Some(place.parsed(name, value, parse_wal_level)?);
+            }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
@@ -130,6 +134,12 @@ impl FileConfig {
         });
         in_url || self.keywords.iter().any(|(name, _)| name == "password")
     }
+}
+
+/// Reads a zstd level for WAL: the fast ones, below zero, too.
+fn parse_wal_level(text: &str) -> Result<i32, String> {
+    let allowed = |level: &i32| (-7..=-1).contains(level) || (1..=19).contains(level);
+    text.parse().ok().filter(allowed).ok_or_else(|| "-7 to -1, 1 to 19".to_owned())
 }
 
 /// Reads the name of a time zone.
@@ -258,6 +268,7 @@ checkpoint = "spread"
 [wal]
 slot = "cadena_2"
 max_slot_retained = "10GB"
+compression_level = -3
 [general]
 lang = "es"
 time_zone = "UTC"
@@ -276,6 +287,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.checkpoint, Some(CheckpointArg::Spread));
         assert_eq!(config.slot.as_deref(), Some("cadena_2"));
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
+        assert_eq!(config.wal_compression_level, Some(-3));
         assert_eq!(config.lang, Some(Language::Spanish));
         assert!(config.time_zone.is_some() && config.pg_bin_path.is_some() && config.url.is_some());
     }
@@ -296,6 +308,11 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
     fn a_bad_value_names_line_and_what_is_allowed() {
         assert!(complaint("[backup]\njobs = 0").ends_with("line 2: jobs = 0; allowed: 1..64"));
         assert!(complaint("[backup]\nreader = 'x'").ends_with("line 2: reader = 'x'; allowed: auto | local | sql"));
+        for level in [-8, 0, 20] {
+            let text = complaint(&format!("[wal]\ncompression_level = {level}"));
+            assert!(text.ends_with("allowed: -7 to -1, 1 to 19"), "{text}");
+        }
+        assert!(complaint("[backup]\ncompression_level = -1").contains("allowed: 1..19"));
         assert!(complaint("[backup]\njobs = true").ends_with("jobs = true; allowed: \"…\""));
         assert!(complaint("[general]\ntime_zone = 'Mars/Base'").contains("allowed: IANA"));
         assert!(complaint("[connection]\nport = 70000").contains("allowed: 1..65535"));

@@ -8,7 +8,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("repository", &["path"]),
     ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
-    ("wal", &["slot", "max_slot_retained"]),
+    ("wal", &["slot", "max_slot_retained", "compression_level"]),
     ("general", &["lang", "time_zone", "pg_bin_path"]),
 ];
 

@@ -6,7 +6,9 @@ use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
 use cadena::reader::ReaderChoice;
+use jiff::tz::TimeZone;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// Where the repository is when nobody says so: the seed's folder.
 pub const DEFAULT_REPOSITORY: &str = "backups_incrementales";
@@ -35,12 +37,16 @@ pub struct Settings {
     pub reader: ReaderChoice,
     pub jobs: usize,
     pub compression_level: i32,
+    /// Of archived WAL. Its own: who waits for a segment to be archived should not wait for what suits backups.
+    pub wal_compression_level: i32,
     pub max_rate_bytes: Option<u64>,
     pub fast_checkpoint: bool,
     pub slot: String,
     /// `None`: no bound.
     pub max_slot_retained_bytes: Option<u64>,
-    pub time_zone: jiff::tz::TimeZone,
+    /// The system's is looked for when it is first asked for: that reads a whole tree of folders, and a server that archives a
+    /// segment waits for this program.
+    pub time_zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
     pub binaries: BinarySearch,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
@@ -63,6 +69,7 @@ impl Settings {
             configured: environment.path("PG_BIN_PATH").or(file.pg_bin_path),
             path_folders: environment.raw("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
         };
+        let time_zone = environment.parsed("CADENA_TIME_ZONE", parse_time_zone)?.or(file.time_zone);
         Ok(Settings {
             connection,
             // It fails for an empty path only, and an empty value counts as absent everywhere above.
@@ -70,14 +77,12 @@ impl Settings {
             reader: file.reader.map_or(ReaderChoice::Auto, ReaderChoice::from),
             jobs: file.jobs.unwrap_or_else(default_jobs),
             compression_level: file.compression_level.unwrap_or(DEFAULT_COMPRESSION_LEVEL),
+            wal_compression_level: file.wal_compression_level.unwrap_or(DEFAULT_COMPRESSION_LEVEL),
             max_rate_bytes: file.max_rate_bytes,
             fast_checkpoint: file.checkpoint != Some(CheckpointArg::Spread),
             slot: file.slot.unwrap_or_else(|| DEFAULT_SLOT.to_owned()),
             max_slot_retained_bytes: file.max_slot_retained_bytes.unwrap_or(Some(DEFAULT_MAX_SLOT_RETAINED_BYTES)),
-            time_zone: environment
-                .parsed("CADENA_TIME_ZONE", parse_time_zone)?
-                .or(file.time_zone)
-                .unwrap_or_else(jiff::tz::TimeZone::system),
+            time_zone: LazyLock::new(Box::new(|| time_zone.unwrap_or_else(TimeZone::system))),
             binaries,
             config_file: file.path,
         })

@@ -10,11 +10,13 @@ use crate::render::units;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use serde_json::{Map, Value};
+use std::sync::OnceLock;
 
 /// Speaks one language. A value, not a global: two users of one process may differ.
 pub struct Locale {
     language: Language,
-    bundle: FluentBundle<FluentResource>,
+    /// Read when it is first needed: what is called by a server mostly has nothing to say.
+    bundle: OnceLock<FluentBundle<FluentResource>>,
 }
 
 /// The catalogues of one language: file name and content.
@@ -44,21 +46,14 @@ pub(crate) const SPANISH: Catalogue = [
 ];
 
 impl Locale {
-    /// Loads the catalogues of `language`.
+    /// Speaks `language`.
     pub fn new(language: Language) -> Self {
-        let mut bundle = FluentBundle::new_concurrent(vec![language.identifier()]);
-        // Terminals show Fluent's directional marks as rubbish.
-        bundle.set_use_isolating(false);
-        let catalogue = match language {
-            Language::English => ENGLISH,
-            Language::Spanish => SPANISH,
-        };
-        for (_, content) in catalogue {
-            // A catalogue with a bad message still gives its good ones; a test refuses bad ones.
-            let resource = FluentResource::try_new(content.to_owned()).unwrap_or_else(|(resource, _)| resource);
-            bundle.add_resource_overriding(resource);
-        }
-        Locale { language, bundle }
+        Locale { language, bundle: OnceLock::new() }
+    }
+
+    /// Returns the catalogues of the language.
+    fn bundle(&self) -> &FluentBundle<FluentResource> {
+        self.bundle.get_or_init(|| load(self.language))
     }
 
     /// Returns the language.
@@ -83,10 +78,10 @@ impl Locale {
 
     /// Returns a message, or `None` when there is none under `key`.
     pub fn try_text(&self, key: &str, arguments: &[(&str, FluentValue<'_>)]) -> Option<String> {
-        let pattern = self.bundle.get_message(key)?.value()?;
+        let pattern = self.bundle().get_message(key)?.value()?;
         let arguments: FluentArgs<'_> = arguments.iter().map(|(name, value)| (*name, value.clone())).collect();
         let mut errors = Vec::new();
-        Some(self.bundle.format_pattern(pattern, Some(&arguments), &mut errors).into_owned())
+        Some(self.bundle().format_pattern(pattern, Some(&arguments), &mut errors).into_owned())
     }
 
     /// Returns the message of a key with the arguments of its serialized form; sizes and instants are made readable.
@@ -140,6 +135,23 @@ impl Locale {
             other => other.to_string().into(),
         }
     }
+}
+
+/// Loads the catalogues of a language.
+fn load(language: Language) -> FluentBundle<FluentResource> {
+    let mut bundle = FluentBundle::new_concurrent(vec![language.identifier()]);
+    // Terminals show Fluent's directional marks as rubbish.
+    bundle.set_use_isolating(false);
+    let catalogue = match language {
+        Language::English => ENGLISH,
+        Language::Spanish => SPANISH,
+    };
+    for (_, content) in catalogue {
+        // A catalogue with a bad message still gives its good ones; a test refuses bad ones.
+        let resource = FluentResource::try_new(content.to_owned()).unwrap_or_else(|(resource, _)| resource);
+        bundle.add_resource_overriding(resource);
+    }
+    bundle
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub enum BackupError {
     /// The base went away while the backup began.
     #[error("backup {id}, on which this one was to stand, is gone")]
     BackupBaseGone { id: String },
+    /// There is nothing to put together.
+    #[error("backup {id} is a FULL already")]
+    BackupMergeAlone { id: String },
     /// The manifest grows in a temporary file.
     #[error("the temporary file in {folder} failed: {cause}")]
     BackupSpool { folder: String, cause: String },

@@ -6,10 +6,12 @@ use crate::cluster::{BackupStart, ClusterInfo};
 use crate::reader::WalkNotes;
 use serde_json::{Value, json};
 use vault::archive::SealedArchive;
-use vault::repository::{BackupRecord, BackupSlot, BackupState, RecordBase, RecordTablespace};
+use vault::repository::{BackupId, BackupRecord, BackupSlot, BackupState, CorruptPage, RecordBase, RecordTablespace};
 
 /// The version of the record's form that this program writes.
 const RECORD_VERSION: u32 = 1;
+/// How many corrupt pages a record names; the others are counted.
+const NAMED_PAGES: usize = 1_000;
 
 /// Makes the record of a backup that begins: everything that is known before the first byte is read.
 pub(super) fn opened(
@@ -75,15 +77,76 @@ pub(super) fn stand_on(record: &mut BackupRecord, base: Option<&BackupRecord>) {
     });
 }
 
+/// Makes the record of a FULL that is put together from a chain: all that tells of the cluster is the newest link's.
+pub(super) fn merged(
+    slot: &BackupSlot,
+    newest: &BackupRecord,
+    merged_from: Vec<BackupId>,
+    options: &BackupOptions,
+    started_at: jiff::Timestamp,
+) -> BackupRecord {
+    BackupRecord {
+        record_version: RECORD_VERSION,
+        id: slot.id(),
+        kind: slot.name().kind,
+        base_id: None,
+        base: None,
+        archive_name: slot.name().archive_file_name(),
+        state: BackupState::InProgress,
+        started_at,
+        finished_at: None,
+        label: options.label.clone().unwrap_or_else(|| newest.label.clone()),
+        archive_bytes: 0,
+        sha256: None,
+        compression_level: options.compression_level,
+        reader: "merge".to_owned(),
+        changes_found_by: None,
+        changes_passed_over: Vec::new(),
+        merged_from,
+        corrupt_pages: Vec::new(),
+        corrupt_pages_total: 0,
+        warnings: Vec::new(),
+        tool_version: options.tool_version.clone(),
+        error: None,
+        ..newest.clone()
+    }
+}
+
+/// Enters the pages that any link of a merged chain found damaged: which of them were replaced since is not known.
+pub(super) fn enter_damage_of(record: &mut BackupRecord, chain: &[BackupRecord]) {
+    for page in chain.iter().flat_map(|link| &link.corrupt_pages) {
+        let same = |known: &CorruptPage| (&known.file, known.block) == (&page.file, page.block);
+        if !record.corrupt_pages.iter().any(same) {
+            record.corrupt_pages.push(page.clone());
+        }
+    }
+    let most = chain.iter().map(|link| link.corrupt_pages_total).max().unwrap_or(0);
+    record.corrupt_pages_total = most.max(record.corrupt_pages.len() as u64);
+    record.corrupt_pages.truncate(NAMED_PAGES);
+    warn_of_damage(record);
+}
+
+fn warn_of_damage(record: &mut BackupRecord) {
+    if let (Some(first), total @ 1..) = (record.corrupt_pages.first(), record.corrupt_pages_total) {
+        let (file, block) = (first.file.clone(), first.block);
+        record.warnings.push(json!({ "key": "warning-corrupt-pages", "pages": total, "file": file, "block": block }));
+    }
+}
+
 /// Enters what the sealed archive settled; the record is then COMPLETADO and ready for the commit.
-pub(super) fn complete(record: &mut BackupRecord, sealed: &SealedArchive, range: WalRange) {
+pub(super) fn seal(record: &mut BackupRecord, sealed: &SealedArchive) {
     record.state = BackupState::Completed;
     record.finished_at = Some(jiff::Timestamp::now());
+    record.archive_bytes = sealed.size_bytes;
+    record.sha256 = Some(sealed.sha256.clone());
+}
+
+/// The same for a backup of a server, with the WAL that belongs to it.
+pub(super) fn complete(record: &mut BackupRecord, sealed: &SealedArchive, range: WalRange) {
+    seal(record, sealed);
     record.start_lsn = Some(range.start_lsn);
     record.stop_lsn = Some(range.stop_lsn);
     record.timeline = Some(range.stop_timeline);
-    record.archive_bytes = sealed.size_bytes;
-    record.sha256 = Some(sealed.sha256.clone());
 }
 
 /// Enters what the copy found.
@@ -92,10 +155,7 @@ pub(super) fn enter_copied(record: &mut BackupRecord, sealer: &Sealer) {
     record.files = sealer.files;
     record.corrupt_pages = sealer.pages.corrupt.clone();
     record.corrupt_pages_total = sealer.pages.corrupt_total;
-    if let (Some(first), total @ 1..) = (record.corrupt_pages.first(), record.corrupt_pages_total) {
-        let (file, block) = (first.file.clone(), first.block);
-        record.warnings.push(json!({ "key": "warning-corrupt-pages", "pages": total, "file": file, "block": block }));
-    }
+    warn_of_damage(record);
 }
 
 /// Ends the record of a backup that failed.

@@ -2,12 +2,13 @@ use super::encode::{EncodeSettings, Encoder};
 use super::error::BackupError;
 use super::external_config::{EXTERNAL_CONFIG_FOLDER, external_config_members};
 use super::increment::{BaseMembers, ChangedBlocks, ChangesChoice, FindContext, choose_base, find_changes};
+use super::manifest_member::ManifestMember;
 use super::options::BackupOptions;
-use super::produce::{FileProducer, run_bytes};
+use super::produce::FileProducer;
 use super::record;
-use super::seal::{Sealer, spool_error};
+use super::seal::Sealer;
 use super::wal_members::{MemberDefaults, WalProducer, WalRange};
-use super::work::{FileRun, LargeMember, RunContent, Work};
+use super::work::{FileRun, RunContent, Work};
 use crate::cluster::{
     BackupSession, BackupStart, BackupStop, ClusterInfo, Connection, ConnectionSettings, probe, read_file,
 };
@@ -21,8 +22,6 @@ use pgformat::timeline_history::parse_history;
 use pgformat::wal_segment::history_file_name;
 use pgformat::{Lsn, TimelineId};
 use serde_json::{Value, json};
-use std::io::Read;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vault::archive::{END_OF_TAR_BYTES, SealedArchive, frame_size_for};
 use vault::repository::{BackupKind, BackupRecord, BackupSlot, Repository, RepositoryError};
@@ -304,8 +303,7 @@ struct Copy<'a> {
 impl<'a> Copy<'a> {
     fn new(run: &'a Run<'a>, source: &'a dyn Source, changed: Option<&'a ChangedBlocks>, buffers: BufferPool) -> Self {
         let frame_bytes = frame_size_for(run.info.size_bytes.unwrap_or(0)) as usize;
-        let modified_seconds = jiff::Timestamp::now().as_second();
-        let defaults = MemberDefaults { file_mode: 0o600, folder_mode: 0o700, modified_seconds };
+        let defaults = MemberDefaults::now();
         Copy { run, source, changed, frame_bytes, defaults, rate: RateLimit::new(run.options.max_rate_bytes), buffers }
     }
 
@@ -357,25 +355,14 @@ impl<'a> Copy<'a> {
     /// PostgreSQL's manifest of all that came before, and the end of the tar stream.
     fn manifest(&self, range: WalRange, sealer: &mut Sealer) -> Result<(), Error> {
         let ranges = range.manifest_ranges(self.source.reader()?.as_mut())?;
-        let (mut spool, size_bytes) = sealer.finish_manifest(&ranges)?;
-        let member = Arc::new(LargeMember {
-            path: b"backup_manifest".to_vec(),
-            mode: self.defaults.file_mode,
-            modified_seconds: self.defaults.modified_seconds,
-            size_bytes,
-        });
-        let mut offset = 0;
+        let folder = &self.run.options.temporary_folder;
+        let manifest = ManifestMember::of(sealer, &ranges, self.frame_bytes, self.defaults, folder)?;
+        let (member, mut pieces) = manifest.into_parts();
         let mut end = Some(Work::Raw(vec![0; END_OF_TAR_BYTES]));
         let produce = move || {
-            let length = (size_bytes - offset).min(run_bytes(self.frame_bytes)) as usize;
-            if length == 0 {
-                return Ok(end.take());
-            }
-            let mut bytes = vec![0; length];
-            spool.read_exact(&mut bytes).map_err(|error| spool_error(&self.run.options.temporary_folder, &error))?;
-            let run = FileRun { member: member.clone(), content: RunContent::Bytes(bytes), offset, length };
-            offset += length as u64;
-            Ok(Some(Work::Run(run)))
+            let Some((offset, bytes)) = pieces.next()? else { return Ok(end.take()) };
+            let length = bytes.len();
+            Ok(Some(Work::Run(FileRun { member: member.clone(), content: RunContent::Bytes(bytes), offset, length })))
         };
         self.through_workers(produce, sealer, &mut || Ok(()))
     }

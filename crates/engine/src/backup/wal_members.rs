@@ -92,6 +92,12 @@ enum Item {
 }
 
 impl MemberDefaults {
+    /// Makes those of files made now, for their owner alone.
+    pub fn now() -> Self {
+        let modified_seconds = jiff::Timestamp::now().as_second();
+        MemberDefaults { file_mode: 0o600, folder_mode: 0o700, modified_seconds }
+    }
+
     pub fn file(&self, path: &str, content: Vec<u8>) -> ReadyMember {
         let (path, modified_seconds) = (path.as_bytes().to_vec(), self.modified_seconds);
         ReadyMember { path, kind: MemberKind::File, mode: self.file_mode, modified_seconds, content }

@@ -65,16 +65,6 @@ pub(super) struct LargeMember {
     pub size_bytes: u64,
 }
 
-impl FileRun {
-    pub fn is_first(&self) -> bool {
-        self.offset == 0
-    }
-
-    pub fn is_last(&self) -> bool {
-        self.offset + self.length as u64 == self.member.size_bytes
-    }
-}
-
 /// What a worker made of one piece of work.
 #[derive(Debug, Default)]
 pub(super) struct Encoded {

@@ -13,7 +13,7 @@ pub(super) struct ManifestCheck {
 }
 
 /// The manifest's own name; it does not list itself.
-pub(super) const MANIFEST_PATH: &str = "backup_manifest";
+pub(crate) const MANIFEST_PATH: &str = "backup_manifest";
 
 impl ManifestCheck {
     /// Takes a parsed manifest; enters files that it lists twice.

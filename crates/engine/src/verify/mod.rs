@@ -13,4 +13,5 @@ mod validate;
 
 pub use error::VerifyError;
 pub use finding::{Finding, FindingKind, FindingSeverity};
+pub(crate) use manifest::MANIFEST_PATH;
 pub use validate::{ValidationLevel, ValidationReport, validate};

@@ -9,8 +9,6 @@ use std::path::Path;
 use vault::repository::Repository;
 use vault::wal::{SealOutcome, WalArchive, WalArchiveError};
 
-/// What is read of a segment at a time.
-const PIECE_BYTES: usize = 1 << 20;
 /// Length of the header of a segment's first page (upstream `xlog_internal.h`, `SizeOfXLogLongPHD`).
 const LONG_HEADER_BYTES: usize = 40;
 
@@ -115,11 +113,10 @@ impl<'a> SegmentFile<'a> {
     fn seal(mut self, archive: &WalArchive, level: i32, jobs: usize) -> Result<SealOutcome, Error> {
         let mut sealer = archive.seal(self.segment, level, jobs)?;
         sealer.write(&self.beginning)?;
-        let mut piece = vec![0; PIECE_BYTES];
         loop {
-            match self.file.read(&mut piece) {
+            match self.file.read(sealer.room()) {
                 Ok(0) => break,
-                Ok(length) => sealer.write(&piece[..length])?,
+                Ok(length) => sealer.filled(length)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed(self.path, "read", &error)),
             }

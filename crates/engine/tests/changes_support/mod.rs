@@ -72,6 +72,24 @@ pub fn assert_same(what: &str, left: &BlockReferenceTable, right: &BlockReferenc
     assert_eq!(left.len(), right.len(), "{what}");
 }
 
+/// Panics with the first entry in which two tables of the same log differ that were put together from other pieces. Which blocks
+/// behind a limit are named depends on the pieces: what was cut off in the piece in which it was written is not, and what was cut
+/// off later stays, when the fork had been shorter still.
+#[track_caller]
+pub fn assert_equivalent(what: &str, left: &BlockReferenceTable, right: &BlockReferenceTable) {
+    for (key, entry) in left.entries() {
+        let other = right.entry(key.locator, key.fork).unwrap_or_else(|| panic!("{what}: {key:?}"));
+        let limit = entry.limit_block();
+        assert_eq!(other.limit_block(), limit, "{what}: {key:?}");
+        let within = 0..limit.unwrap_or(u32::MAX);
+        assert!(
+            entry.blocks_in(within.clone()).eq(other.blocks_in(within)),
+            "{what}: {key:?}: {entry:?} and {other:?}"
+        );
+    }
+    assert_eq!(left.len(), right.len(), "{what}");
+}
+
 /// Removes every summary of a repository in `folder`.
 pub fn forget_summaries(folder: &Path) {
     let summaries = folder.join("wal/summaries");

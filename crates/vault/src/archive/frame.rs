@@ -1,5 +1,5 @@
 use super::ArchiveError;
-use super::frame_parameters::{fixed_parameters, frame_parameters};
+use super::frame_parameters::{fixed_parameters, frame_parameters, wal_frame_parameters};
 use super::limits::{FRAME_COMPRESSED_LIMIT_BYTES, FRAME_PLAIN_LIMIT_BYTES};
 use std::io::Cursor;
 use zstd::zstd_safe::{self, CCtx, DCtx, ResetDirective};
@@ -11,14 +11,27 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 pub struct FrameEncoder {
     context: CCtx<'static>,
     level: i32,
+    holds_wal: bool,
 }
 
 impl FrameEncoder {
-    /// Takes a zstd level, 1 to 19 (negative "fast" levels down to -7 too).
+    /// Makes one for the cluster's files. Takes a zstd level, 1 to 19 (negative "fast" levels down to -7 too).
     ///
     /// # Errors
     /// `ArchiveCodec` for any other level, and when zstd has no memory for a context.
     pub fn new(level: i32) -> Result<Self, ArchiveError> {
+        Self::with_content(level, false)
+    }
+
+    /// Makes one for the write-ahead log, of which nothing but the log is in its frames.
+    ///
+    /// # Errors
+    /// As [`FrameEncoder::new`].
+    pub fn for_wal(level: i32) -> Result<Self, ArchiveError> {
+        Self::with_content(level, true)
+    }
+
+    fn with_content(level: i32, holds_wal: bool) -> Result<Self, ArchiveError> {
         if !((1..=19).contains(&level) || (-7..=-1).contains(&level)) {
             return Err(ArchiveError::ArchiveCodec { detail: format!("level {level} is not in -7 to -1 or 1 to 19") });
         }
@@ -26,7 +39,7 @@ impl FrameEncoder {
         for parameter in fixed_parameters(level) {
             context.set_parameter(parameter).map_err(codec)?;
         }
-        Ok(FrameEncoder { context, level })
+        Ok(FrameEncoder { context, level, holds_wal })
     }
 
     /// Appends the frame to `out`.
@@ -37,7 +50,9 @@ impl FrameEncoder {
         if plain.is_empty() || plain.len() > FRAME_PLAIN_LIMIT_BYTES as usize {
             return Err(ArchiveError::misuse(format!("a frame of {} plain bytes", plain.len())));
         }
-        for parameter in frame_parameters(self.level, plain) {
+        let parameters =
+            if self.holds_wal { wal_frame_parameters(self.level) } else { frame_parameters(self.level, plain) };
+        for parameter in parameters {
             self.context.set_parameter(parameter).map_err(codec)?;
         }
         let before = out.len();

@@ -1,7 +1,7 @@
 //! Compresses a segment's frames on several threads, and gives them back in order. Memory: some frames a thread.
 
 use super::WalArchiveError;
-use super::trailer::SealedFrame;
+use super::trailer::{FRAME_PLAIN_BYTES, SealedFrame};
 use crate::archive::{ArchiveError, FrameEncoder};
 use crate::repository::RepositoryError;
 use crate::storage::StorageError;
@@ -22,7 +22,7 @@ impl EncoderPool {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.iter().position(|(of, _)| *of == level) {
             Some(at) => Ok(idle.swap_remove(at).1),
-            None => FrameEncoder::new(level),
+            None => FrameEncoder::for_wal(level),
         }
     }
 
@@ -90,7 +90,9 @@ impl Compressor {
             pool: pool.clone(),
             jobs: Some(job_sender),
             done,
-            in_flight_limit: 2 * workers.len() + 2,
+            // One at work a thread, and two more: the next one is ready when any of them ends. The buffers are all the
+            // memory that there is, and each of their pages costs a fault in a process that lives for one segment.
+            in_flight_limit: workers.len() + 2,
             workers,
             early: BTreeMap::new(),
             sent: 0,
@@ -101,12 +103,12 @@ impl Compressor {
         })
     }
 
-    /// Returns an empty buffer for the next frame.
+    /// Returns a buffer of a frame's length for the next one.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
-        self.idle_plain.pop().unwrap_or_default()
+        self.idle_plain.pop().unwrap_or_else(|| vec![0; FRAME_PLAIN_BYTES])
     }
 
-    /// Takes the next frame, and hands over those that are ready. Waits when too many are on their way.
+    /// Takes the next frame, in a buffer that is full, and hands over those that are ready. Waits when too many are on their way.
     pub(super) fn push(&mut self, plain: Vec<u8>, sink: Sink<'_>) -> Result<(), WalArchiveError> {
         let compressed = self.idle_compressed.pop().unwrap_or_default();
         let job = Job { place: self.sent, plain, compressed };
@@ -145,9 +147,7 @@ impl Compressor {
 
     fn receive(&mut self, done: Done) -> Result<(), WalArchiveError> {
         self.received += 1;
-        let mut plain = done.plain;
-        plain.clear();
-        self.idle_plain.push(plain);
+        self.idle_plain.push(done.plain);
         self.early.insert(done.place, done.compressed.map_err(codec)?);
         Ok(())
     }

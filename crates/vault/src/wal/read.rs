@@ -1,12 +1,15 @@
 //! Reading segments.
 
-use super::trailer::{self, FRAME_PLAIN_BYTES, Trailer};
+use super::trailer::{self, Trailer};
 use super::{SealedInfo, WalArchive, WalArchiveError, compressor, layout, scan};
 use crate::archive::FrameDecoder;
 use crate::storage::{ObjectReader, StorageError};
 use pgformat::wal::{SegmentSummarizer, SegmentSummary};
 use pgformat::{FormatError, Lsn, TimelineId, WalSegment};
 use std::ops::{ControlFlow, Range};
+
+/// What is handed over of a partial segment at a time.
+const PIECE_BYTES: u64 = 1 << 20;
 
 impl WalArchive {
     /// Reads the trailer of a sealed segment: nothing of its content.
@@ -75,7 +78,7 @@ impl WalArchive {
         each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(), WalArchiveError> {
         let (object, trailer) = self.open_sealed(segment)?;
-        let frame_bytes = FRAME_PLAIN_BYTES as u64;
+        let frame_bytes = u64::from(trailer.frame_plain_bytes);
         let end = range.end.min(trailer.info.segment_bytes);
         if range.start >= end {
             return Ok(());
@@ -106,7 +109,7 @@ impl WalArchive {
         let mut piece = Vec::new();
         let mut at = range.start;
         while at < end {
-            piece.resize((end - at).min(FRAME_PLAIN_BYTES as u64) as usize, 0);
+            piece.resize((end - at).min(PIECE_BYTES) as usize, 0);
             object.read_exact_at(at, &mut piece)?;
             at += piece.len() as u64;
             if each(&piece).is_break() {
@@ -206,7 +209,7 @@ impl WalArchive {
                     return Err(self.damaged(segment, detail));
                 }
                 decoder
-                    .decode(&compressed, FRAME_PLAIN_BYTES as u32, &mut plain)
+                    .decode(&compressed, trailer.frame_plain_bytes, &mut plain)
                     .map_err(|error| self.damaged(segment, format!("frame {number} at byte {offset}: {error}")))?;
                 if each(number, &plain).is_break() {
                     return Ok(ControlFlow::Break(()));

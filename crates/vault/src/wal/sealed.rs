@@ -41,6 +41,9 @@ pub struct SegmentSealer {
     first_bytes: Vec<u8>,
     taken_bytes: u64,
     crc32c: u32,
+    /// The frame that is being filled, of which everything before `filled` is checked; empty until it is needed.
+    frame: Vec<u8>,
+    filled: usize,
     /// `None` when the segment is here already: then it is only checked and compared.
     output: Option<Output>,
     given_up: bool,
@@ -51,8 +54,6 @@ struct Output {
     key: String,
     stream: Box<dyn PutStream>,
     compressor: Compressor,
-    /// The frame that is being filled.
-    plain: Vec<u8>,
     frames: Vec<SealedFrame>,
 }
 
@@ -69,7 +70,7 @@ impl SegmentSealer {
             None => {
                 let compressor = Compressor::new(&archive.encoders, level, jobs)?;
                 let stream = archive.storage().put_stream(&key)?;
-                Some(Output { key, stream, compressor, plain: Vec::new(), frames: Vec::new() })
+                Some(Output { key, stream, compressor, frames: Vec::new() })
             }
         };
         Ok(SegmentSealer {
@@ -79,6 +80,8 @@ impl SegmentSealer {
             first_bytes: Vec::with_capacity(FIRST_BYTES),
             taken_bytes: 0,
             crc32c: 0,
+            frame: Vec::new(),
+            filled: 0,
             output,
             given_up: false,
         })
@@ -90,7 +93,35 @@ impl SegmentSealer {
     /// `WalForeign` when they are another cluster's; `WalInvalid` when they are no WAL of this segment; storage errors.
     /// Nothing is visible then, and nothing more is taken.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), WalArchiveError> {
-        self.take(bytes).inspect_err(|_| {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = self.room();
+            let (piece, after) = rest.split_at(rest.len().min(room.len()));
+            room[..piece.len()].copy_from_slice(piece);
+            self.filled(piece.len())?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Returns where the next bytes may be put, for whoever can read them right to there, without a copy; never empty.
+    /// [`SegmentSealer::filled`] takes them.
+    pub fn room(&mut self) -> &mut [u8] {
+        if self.frame.is_empty() {
+            self.frame = match &mut self.output {
+                Some(output) => output.compressor.buffer(),
+                None => vec![0; FRAME_PLAIN_BYTES],
+            };
+        }
+        &mut self.frame[self.filled..]
+    }
+
+    /// Takes the first `length_bytes` of what [`SegmentSealer::room`] gave, at most all of it.
+    ///
+    /// # Errors
+    /// As [`SegmentSealer::write`].
+    pub fn filled(&mut self, length_bytes: usize) -> Result<(), WalArchiveError> {
+        self.take(length_bytes).inspect_err(|_| {
             self.given_up = true;
             // The stream goes, and with it what it wrote.
             self.output = None;
@@ -121,32 +152,34 @@ impl SegmentSealer {
         Ok((SealOutcome::AlreadyThere, summary))
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), WalArchiveError> {
+    fn take(&mut self, length_bytes: usize) -> Result<(), WalArchiveError> {
         if self.given_up {
             return Err(self.invalid("it was given up after an error"));
         }
         let segment_bytes = self.archive.geometry().segment_size.bytes();
-        if self.taken_bytes + bytes.len() as u64 > segment_bytes {
+        if self.taken_bytes + length_bytes as u64 > segment_bytes {
             return Err(self.invalid(format!("more than {segment_bytes} bytes")));
         }
-        let wanted = FIRST_BYTES - self.first_bytes.len();
-        self.first_bytes.extend_from_slice(&bytes[..bytes.len().min(wanted)]);
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = FRAME_PLAIN_BYTES - self.taken_bytes as usize % FRAME_PLAIN_BYTES;
-            let (piece, after) = rest.split_at(rest.len().min(room));
-            // Other threads compress it while this one checks it.
-            if let Some(output) = &mut self.output {
-                output.take(&self.archive, piece)?;
-            }
-            self.check(piece)?;
-            self.taken_bytes += piece.len() as u64;
-            rest = after;
+        let end = (self.filled + length_bytes).min(self.frame.len());
+        self.check(self.filled, end)?;
+        self.taken_bytes += (end - self.filled) as u64;
+        self.filled = end;
+        if end < self.frame.len() || end == 0 {
+            return Ok(());
         }
-        Ok(())
+        self.filled = 0;
+        // Other threads compress it while this one checks the next.
+        match &mut self.output {
+            Some(output) => output.push(&self.archive, std::mem::take(&mut self.frame)),
+            None => Ok(()),
+        }
     }
 
-    fn check(&mut self, piece: &[u8]) -> Result<(), WalArchiveError> {
+    /// Checks that what lies in the frame is WAL of this segment.
+    fn check(&mut self, from: usize, to: usize) -> Result<(), WalArchiveError> {
+        let piece = &self.frame[from..to];
+        let wanted = FIRST_BYTES - self.first_bytes.len();
+        self.first_bytes.extend_from_slice(&piece[..piece.len().min(wanted)]);
         self.crc32c = crc32c::crc32c_append(self.crc32c, piece);
         self.summarizer
             .feed::<FormatError>(piece, &mut |_, _| Ok(()))
@@ -184,17 +217,8 @@ impl SegmentSealer {
 }
 
 impl Output {
-    fn take(&mut self, archive: &WalArchive, piece: &[u8]) -> Result<(), WalArchiveError> {
-        if self.plain.capacity() == 0 {
-            self.plain = self.compressor.buffer();
-            self.plain.reserve_exact(FRAME_PLAIN_BYTES);
-        }
-        self.plain.extend_from_slice(piece);
-        if self.plain.len() < FRAME_PLAIN_BYTES {
-            return Ok(());
-        }
-        let plain = std::mem::take(&mut self.plain);
-        let Output { key, stream, compressor, frames, .. } = self;
+    fn push(&mut self, archive: &WalArchive, plain: Vec<u8>) -> Result<(), WalArchiveError> {
+        let Output { key, stream, compressor, frames } = self;
         compressor.push(plain, &mut |compressed, frame| {
             frames.push(frame);
             write(archive, key, stream.as_mut(), compressed)
@@ -202,7 +226,7 @@ impl Output {
     }
 
     fn commit(self, archive: &WalArchive, info: &SealedInfo) -> Result<(), WalArchiveError> {
-        let Output { key, mut stream, compressor, mut frames, .. } = self;
+        let Output { key, mut stream, compressor, mut frames } = self;
         compressor.finish(&mut |compressed, frame| {
             frames.push(frame);
             write(archive, &key, stream.as_mut(), compressed)

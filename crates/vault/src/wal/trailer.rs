@@ -9,12 +9,13 @@ const TRAILER_MAGIC: u32 = 0x184D_2A57;
 const SIGNATURE: &[u8; 8] = b"CADENA-W";
 /// The version of a sealed segment that this program writes, and the newest that it reads.
 pub(super) const SEALED_VERSION: u16 = 1;
-/// Plain bytes of each frame. Every segment size is a multiple.
-pub(super) const FRAME_PLAIN_BYTES: usize = 1 << 20;
-/// Compressed bytes of one frame at the most: what zstd makes of bytes that can't be compressed is shorter.
-const FRAME_COMPRESSED_LIMIT_BYTES: u32 = (FRAME_PLAIN_BYTES + FRAME_PLAIN_BYTES / 16) as u32;
+/// Plain bytes of each frame that is written. Every segment size is a multiple. What a frame refers back to, and the tables
+/// with which it is made, stay in a processor's own cache; larger ones take longer and are hardly smaller.
+pub(super) const FRAME_PLAIN_BYTES: usize = 256 << 10;
+/// Plain bytes of a frame that is read, at the most.
+const FRAME_PLAIN_LIMIT_BYTES: u64 = 1 << 20;
 /// Frames of the largest segment, 1 GiB.
-const FRAME_LIMIT: usize = 1024;
+const FRAME_LIMIT: usize = (1 << 30) / FRAME_PLAIN_BYTES;
 /// Bytes of the JSON at the most.
 const JSON_LIMIT_BYTES: usize = 4 << 20;
 /// Restore points that the JSON names at the most. Each takes less than 512 bytes (names have at most 63), so the limit above
@@ -45,6 +46,8 @@ pub(super) struct Trailer {
     pub(super) info: SealedInfo,
     /// In the segment's order; together they end where the trailer begins.
     pub(super) frames: Vec<SealedFrame>,
+    /// Of each frame.
+    pub(super) frame_plain_bytes: u32,
 }
 
 /// Why a trailer can't be had.
@@ -155,17 +158,27 @@ fn decode(trailer: &[u8]) -> Result<Trailer, TrailerFault> {
         .chunks_exact(ENTRY_BYTES)
         .map(|entry| SealedFrame { compressed_bytes: u32_at(entry, 0), crc32c: u32_at(entry, 4) })
         .collect();
-    if let Some(frame) = frames.iter().find(|frame| frame.compressed_bytes > FRAME_COMPRESSED_LIMIT_BYTES) {
-        return damaged(format!("one of its frames can't have {} bytes", frame.compressed_bytes));
-    }
     let info: SealedInfo = match serde_json::from_slice(json) {
         Ok(info) => info,
         Err(error) => return damaged(format!("its trailer can't be read: {error}")),
     };
-    if info.segment_bytes != (frame_count * FRAME_PLAIN_BYTES) as u64 {
-        return damaged(format!("{frame_count} frames are not {} bytes", info.segment_bytes));
+    let Some(frame_plain_bytes) = frame_plain_bytes(info.segment_bytes, frame_count as u64) else {
+        return damaged(format!("{frame_count} frames can't be {} bytes", info.segment_bytes));
+    };
+    // What zstd makes of bytes that can't be compressed is shorter.
+    let limit = frame_plain_bytes + frame_plain_bytes / 16;
+    if let Some(frame) = frames.iter().find(|frame| frame.compressed_bytes > limit) {
+        return damaged(format!("one of its frames can't have {} bytes", frame.compressed_bytes));
     }
-    Ok(Trailer { info, frames })
+    Ok(Trailer { info, frames, frame_plain_bytes })
+}
+
+/// Returns the plain length of each of a segment's frames, if there can be so many of them.
+fn frame_plain_bytes(segment_bytes: u64, frames: u64) -> Option<u32> {
+    let each =
+        segment_bytes.checked_div(frames).filter(|each| each.is_power_of_two() && each * frames == segment_bytes)?;
+    let is_allowed = (FRAME_PLAIN_BYTES as u64..=FRAME_PLAIN_LIMIT_BYTES).contains(&each);
+    u32::try_from(each).ok().filter(|_| is_allowed)
 }
 
 /// Reads a number from bytes that are known to be long enough.

@@ -74,3 +74,72 @@ impl Stored {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgformat::TimelineId;
+    use pgformat::timeline_history::HistoryEntry;
+
+    const MIB: u64 = 1 << 20;
+
+    fn size() -> WalSegmentSize {
+        WalSegmentSize::new(MIB).unwrap()
+    }
+
+    fn name(timeline: u32, start: u64, end: u64) -> SummaryFileName {
+        SummaryFileName { timeline: TimelineId(timeline), start_lsn: Lsn(start), end_lsn: Lsn(end) }
+    }
+
+    /// Timeline 2 left timeline 1 within segment 5.
+    fn path() -> TimelinePath {
+        let switch_lsn = Lsn(5 * MIB + 4096);
+        let entry = HistoryEntry { timeline: TimelineId(1), switch_lsn, reason: String::new() };
+        TimelinePath::new(TimelineId(2), &[entry])
+    }
+
+    fn exactly(names: &[SummaryFileName], at: u64, limit: u64) -> Option<SummaryFileName> {
+        Stored::new(names.to_vec()).exactly_from(&path(), Lsn(at), Lsn(limit), size())
+    }
+
+    fn over(names: &[SummaryFileName], at: u64, limit: u64) -> Option<SummaryFileName> {
+        Stored::new(names.to_vec()).over(&path(), Lsn(at), Lsn(limit), size())
+    }
+
+    #[test]
+    fn the_longest_that_begins_there_and_does_not_pass_the_end_is_chosen() {
+        let (one, two, three) = (name(1, 2 * MIB, 3 * MIB), name(1, 2 * MIB, 4 * MIB), name(1, 2 * MIB + 64, 3 * MIB));
+        let all = [one, two, three];
+        assert_eq!(exactly(&all, 2 * MIB, 9 * MIB), Some(two));
+        assert_eq!(exactly(&all, 2 * MIB, 4 * MIB - 8), Some(one));
+        assert_eq!(exactly(&all, 2 * MIB, 3 * MIB - 8), None);
+        assert_eq!(exactly(&all, 2 * MIB + 64, 9 * MIB), Some(three));
+        assert_eq!(exactly(&all, 3 * MIB, 9 * MIB), None);
+        let mut stored = Stored::new(all.to_vec());
+        stored.mark_damaged(two);
+        assert_eq!(stored.exactly_from(&path(), Lsn(2 * MIB), Lsn(9 * MIB), size()), Some(one));
+    }
+
+    #[test]
+    fn nothing_counts_that_goes_beyond_where_its_timeline_was_left() {
+        let beyond = name(1, 5 * MIB, 6 * MIB);
+        assert_eq!(exactly(&[beyond, name(1, 4 * MIB, 6 * MIB), name(1, 6 * MIB, 7 * MIB)], 5 * MIB, 9 * MIB), None);
+        assert_eq!(exactly(&[name(1, 4 * MIB, 6 * MIB)], 4 * MIB, 9 * MIB), None);
+        assert_eq!(exactly(&[name(1, 4 * MIB, 5 * MIB)], 4 * MIB, 9 * MIB), Some(name(1, 4 * MIB, 5 * MIB)));
+        // The newer timeline's segment begins with what came before the switch; there is none of it before that.
+        let newer = name(2, 5 * MIB, 6 * MIB);
+        assert_eq!(exactly(&[beyond, newer], 5 * MIB, 9 * MIB), Some(newer));
+        assert_eq!(exactly(&[name(2, 4 * MIB, 5 * MIB)], 4 * MIB, 9 * MIB), None);
+        assert_eq!(exactly(&[name(3, 5 * MIB, 6 * MIB)], 5 * MIB, 9 * MIB), None);
+        assert_eq!(over(&[beyond], 5 * MIB + 8, 9 * MIB), None);
+    }
+
+    #[test]
+    fn one_that_begins_before_is_the_latest_that_goes_further() {
+        let names = [name(1, MIB, 4 * MIB), name(1, 2 * MIB, 3 * MIB), name(1, 2 * MIB, 4 * MIB)];
+        assert_eq!(over(&names, 2 * MIB + 8, 9 * MIB), Some(names[2]));
+        assert_eq!(over(&names, 2 * MIB + 8, 3 * MIB), Some(names[1]));
+        assert_eq!(over(&names, 2 * MIB, 9 * MIB), Some(names[0]));
+        assert_eq!(over(&names, 4 * MIB, 9 * MIB), None);
+    }
+}

@@ -223,3 +223,16 @@ enum Refusal {
     Fault(String),
     Unknown(ChangesUnknown),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_or_right_behind_a_segments_first_header_means_its_start() {
+        let size = WalSegmentSize::new(1 << 20).unwrap();
+        for (lsn, meant) in [(0, 0), (8, 0), (40, 0), (48, 48), (24 + 8192, 24 + 8192)] {
+            assert_eq!(without_header(Lsn((7 << 20) + lsn), size), Lsn((7 << 20) + meant));
+        }
+    }
+}
