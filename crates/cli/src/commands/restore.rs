@@ -77,6 +77,7 @@ fn request(session: &Session, options: &RestoreOptions) -> Result<RestoreRequest
         tablespaces,
         owner: options.owner.clone(),
         jobs: options.jobs.unwrap_or(session.settings.jobs),
+        over: false,
         recovery: recovery_request(
             session,
             &options.selector,
