@@ -80,17 +80,29 @@ pub fn pg_amcheck(cluster: &TestCluster) -> Result<String, String> {
 /// # Errors
 /// What pg_checksums says: bad pages, checksums off, not shut down.
 pub fn check_all_pages(data_directory: &Path) -> Result<u64, String> {
+    let said = pg_checksums(data_directory, "--check")?;
+    let blocks = said.lines().find_map(|line| line.strip_prefix("Blocks scanned:")).map(str::trim);
+    blocks.and_then(|number| number.parse().ok()).ok_or_else(|| format!("pg_checksums did not count: {said}"))
+}
+
+/// Switches the page checksums of a cluster that was shut down cleanly on or off.
+///
+/// # Errors
+/// What pg_checksums says.
+pub fn switch_checksums(data_directory: &Path, on: bool) -> Result<(), String> {
+    pg_checksums(data_directory, if on { "--enable" } else { "--disable" }).map(drop)
+}
+
+fn pg_checksums(data_directory: &Path, what: &str) -> Result<String, String> {
     let version = version_of(data_directory);
     let program = control_file_program(version, "pg_checksums");
     let foreign = own_program(version, "pg_checksums").is_none();
     let links = if foreign { link_tablespaces_for_15(data_directory) } else { Vec::new() };
-    let said = ask(&program, [OsStr::new("--check"), OsStr::new("-D"), data_directory.as_os_str()]);
+    let said = ask(&program, [OsStr::new(what), OsStr::new("-D"), data_directory.as_os_str()]);
     for link in links {
         fs::remove_file(&link).map_err(|error| format!("{}: {error}", link.display()))?;
     }
-    let said = said?;
-    let blocks = said.lines().find_map(|line| line.strip_prefix("Blocks scanned:")).map(str::trim);
-    blocks.and_then(|number| number.parse().ok()).ok_or_else(|| format!("pg_checksums did not count: {said}"))
+    said
 }
 
 /// Gives each tablespace's folder the name under which a program of 15 looks for it (upstream relpath.h,

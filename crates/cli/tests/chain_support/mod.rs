@@ -25,6 +25,13 @@ pub struct Chains {
 impl Chains {
     /// Makes the cluster, the repository, and the slot that keeps all WAL for the archive.
     pub fn new(version: pgformat::MajorVersion, options: &ClusterOptions) -> Self {
+        let chains = Self::without_slot(version, options);
+        chains.ok(&["init", "--slot"]);
+        chains
+    }
+
+    /// The same without a slot: no WAL is archived but what each backup holds.
+    pub fn without_slot(version: pgformat::MajorVersion, options: &ClusterOptions) -> Self {
         let cluster = TestCluster::new(version, options);
         let cadena = Cadena::new()
             .variable("DB_HOST", &cluster.socket_folder().display().to_string())
@@ -32,7 +39,7 @@ impl Chains {
             .variable("DB_USER", cluster.user())
             .variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string());
         let chains = Chains { cluster, cadena, taken: Vec::new(), daemon: None };
-        chains.ok(&["init", "--slot"]);
+        chains.ok(&["init"]);
         chains
     }
 
@@ -106,6 +113,14 @@ impl Chains {
         }
     }
 
+    /// Returns the ids of all backups that were completed.
+    #[track_caller]
+    pub fn completed(&self) -> Vec<u64> {
+        let all = self.ok(&["list", "--json"]).json()["backups"].as_array().cloned().unwrap_or_default();
+        let completed = all.iter().filter(|record| record["state"] == "COMPLETADO");
+        completed.filter_map(|record| record["id"].as_u64()).collect()
+    }
+
     /// Starts the daemon or stops it.
     #[track_caller]
     pub fn set_daemon(&mut self, runs: bool) {
@@ -129,18 +144,6 @@ impl Chains {
     /// Returns the path of a backup's record.
     pub fn record_file(&self, record: &Value) -> PathBuf {
         self.archive(record).with_extension("json")
-    }
-
-    /// Returns the ids of the chain that a record stands on, the FULL first and itself last.
-    #[track_caller]
-    pub fn chain_of(&self, record: &Value) -> Vec<Value> {
-        let all = self.ok(&["list", "--json"]).json()["backups"].as_array().cloned().unwrap_or_default();
-        let mut chain = vec![record.clone()];
-        while let Some(base) = chain[0]["base_id"].as_u64() {
-            let base = all.iter().find(|record| record["id"].as_u64() == Some(base));
-            chain.insert(0, base.unwrap_or_else(|| panic!("no base of {}", chain[0])).clone());
-        }
-        chain
     }
 
     /// Says for a panic's message which backups there are.

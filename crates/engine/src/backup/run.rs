@@ -147,8 +147,7 @@ fn find_base(
     }
     let path = timeline_path(info.timeline, connection)?;
     let choice = choose_base(repository, &repository.contents()?, kind, info, &path);
-    let passed_over = choice.passed_over.map(|(record, reason)| (record.id, reason));
-    let warning = match (&choice.base, passed_over) {
+    let warning = match (&choice.base, choice.passed_over) {
         (Some(_), None) => None,
         (Some((base, _)), Some((id, reason))) => {
             Some(json!({ "key": "warning-base-passed-over", "id": id, "base": base.id, "reason": reason }))

@@ -5,7 +5,7 @@ use crate::cluster::ClusterInfo;
 use crate::wal::TimelinePath;
 use serde::Serialize;
 use serde_json::Value;
-use vault::repository::{BackupKind, BackupRecord, BackupState, ChainFault, Repository, RepositoryContents};
+use vault::repository::{BackupId, BackupKind, BackupRecord, BackupState, ChainFault, Repository, RepositoryContents};
 
 /// Says why a completed backup is no base. Serializes to `{"key": …, arguments}`.
 #[derive(Debug, thiserror::Error, Serialize)]
@@ -15,6 +15,8 @@ pub enum BaseRefusal {
     BaseArchive { object: String },
     #[error("its archive {object} can't be read: {detail}")]
     BaseUnreadable { object: String, detail: String },
+    #[error("its record {object} can't be read: {detail}")]
+    BaseRecord { object: String, detail: String },
     #[error("it ended at {stop_lsn} on timeline {timeline}, which did not lead to timeline {present}")]
     BaseTimeline { timeline: String, stop_lsn: String, present: String },
     #[error("the server's {what} was {then} and is {now}")]
@@ -29,7 +31,7 @@ pub(crate) struct BaseChoice {
     /// `None`: a FULL has to be taken.
     pub base: Option<(BackupRecord, BaseMembers)>,
     /// A newer backup that should have been the base, and why it can't be.
-    pub passed_over: Option<(BackupRecord, Value)>,
+    pub passed_over: Option<(BackupId, Value)>,
 }
 
 /// Looks for the base of a backup of `kind`: of a DIFERENCIAL the newest FULL, of an INCREMENTAL the newest backup. Newest is
@@ -59,8 +61,18 @@ pub(crate) fn choose_base(
             Err(refusal) => {
                 tracing::info!(id = record.id.0, %refusal, "passed over as a base");
                 let reason = serde_json::to_value(&refusal).unwrap_or_default();
-                choice.passed_over.get_or_insert_with(|| (record.clone(), reason));
+                choice.passed_over.get_or_insert_with(|| (record.id, reason));
             }
+        }
+    }
+    // What can't be read may have been the newest. Its folder tells the kind: nobody stands on it unknowingly, nor beside it.
+    let base_id = choice.base.as_ref().map_or(BackupId(0), |(record, _)| record.id);
+    let may_fit = |key: &str| kind == BackupKind::Incremental || key.starts_with("full/");
+    for unreadable in contents.unreadable.iter().filter(|unreadable| may_fit(&unreadable.key)) {
+        if let Some(id) = unreadable.id.filter(|id| *id > base_id) {
+            let (object, detail) = (unreadable.key.clone(), unreadable.detail.clone());
+            let reason = serde_json::to_value(BaseRefusal::BaseRecord { object, detail }).unwrap_or_default();
+            choice.passed_over.get_or_insert((id, reason));
         }
     }
     choice
