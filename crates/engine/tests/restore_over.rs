@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use vault::repository::{BackupRecord, Repository};
 use vault::storage::LocalFolder;
 
 const VERSION_FOLDER: &str = "PG_15_202209061";
 const FOLDER: &str = "CADENA_TEST_RESTORE_OVER_FOLDER";
+const STEPS: &str = "CADENA_TEST_RESTORE_OVER_STEPS";
 type Tree = BTreeMap<String, Option<Vec<u8>>>;
 
 /// A chain with a tablespace, and places to restore it to.
@@ -425,14 +426,56 @@ fn the_remains_of_an_ordinary_restore_are_finished() {
     stage.assert_is("data", &wanted);
 }
 
+/// Ends the process without a trace of its own, as a kill does, at the step that it is told.
+struct Abort {
+    steps: AtomicU64,
+}
+
+impl Progress for Abort {
+    fn phase(&self, _phase: Phase, _total_bytes: Option<u64>) {
+        self.advance(0);
+    }
+
+    fn advance(&self, _bytes: u64) {
+        if self.steps.fetch_sub(1, Ordering::SeqCst) == 0 {
+            std::process::abort();
+        }
+    }
+}
+
+/// Counts the steps of a restore.
+struct Count(AtomicU64);
+
+impl Progress for Count {
+    fn phase(&self, _phase: Phase, _total_bytes: Option<u64>) {
+        self.advance(0);
+    }
+
+    fn advance(&self, _bytes: u64) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// Run by the test below in a process of its own.
 #[test]
 #[ignore = "the victim of the test below"]
 fn victim() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).expect("started by another test"));
+    let steps = std::env::var(STEPS).ok().and_then(|steps| steps.parse().ok()).unwrap_or(u64::MAX);
     let repository = Repository::open(Arc::new(LocalFolder::new(&folder.join("repository")))).unwrap();
     let plan = plan(&repository, &request_in(&folder, "data", true)).unwrap();
-    apply(&repository, &plan, &SilentProgress, &Cancel::new()).unwrap();
+    apply(&repository, &plan, &Abort { steps: steps.into() }, &Cancel::new()).unwrap();
+}
+
+fn start_victim(folder: &Path, steps: u64) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "victim", "--ignored", "--nocapture"])
+        .envs([(FOLDER, folder.as_os_str()), (STEPS, steps.to_string().as_ref())])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 #[test]
@@ -444,57 +487,49 @@ fn killed_at_any_point_it_is_the_old_or_the_new_cluster_or_none_and_ends_right_w
         let request = RestoreRequest { selector: full, ..stage.request("data", true) };
         stage.restore_as(&request).unwrap();
     };
-    let start = || {
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "victim", "--ignored", "--nocapture"])
-            .env(FOLDER, stage.sandbox.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    };
     put_old();
     let started = Instant::now();
-    assert!(start().wait().unwrap().success());
-    let whole = started.elapsed();
+    let count = Count(0.into());
+    let planned = plan(&stage.sandbox.repository, &stage.request("data", true)).unwrap();
+    apply(&stage.sandbox.repository, &planned, &count, &Cancel::new()).unwrap();
+    let (whole, steps) = (started.elapsed(), count.0.into_inner());
+
+    let folder = stage.sandbox.folder.path();
     let control = stage.data("data").join("global/pg_control");
     let rounds = 24;
     let (mut none, mut as_before, mut as_wanted) = (0, 0, 0);
     for round in 0..rounds {
         put_old();
         stage.assert_is("data", &old);
-        // Two kills: of the first one, and of the one that goes on.
-        for attempt in 0..2 {
-            let mut victim = start();
-            std::thread::sleep(whole.mul_f64(f64::from((round * 2 + attempt) * 11 % 48) / 48.0));
+        // Two kills: of the first one, at a step; of the one that goes on, at a time, which may lie between steps.
+        let status = start_victim(folder, steps * round / rounds).wait().unwrap();
+        assert!(!status.success());
+        if !control.exists() {
+            none += 1;
+            let mut victim = start_victim(folder, u64::MAX);
+            std::thread::sleep(whole.mul_f64(round as f64 / rounds as f64));
             victim.kill().unwrap();
             victim.wait().unwrap();
-            if control.exists() {
-                break;
-            }
         }
         if control.exists() {
+            // Markers may be left; all else is the one state or the other.
             let found = stage.found("data");
-            let is = |wanted: &(Tree, Tree)| wanted.0["base/1/1002"] == found.0["base/1/1002"];
-            // A marker may be left; all else is one state or the other.
-            let same = |wanted: &(Tree, Tree)| {
-                let rest = |tree: &Tree| {
-                    let mut tree = tree.clone();
-                    tree.retain(|path, _| path != MARKER_FILE && !path.ends_with("cadena-old"));
-                    tree
-                };
-                rest(&found.0) == rest(&wanted.0) && rest(&found.1) == rest(&wanted.1)
+            let rest = |tree: &Tree| {
+                let mut tree = tree.clone();
+                tree.retain(|path, _| path != MARKER_FILE && !path.ends_with("cadena-old"));
+                tree
             };
-            assert!(same(if is(&old) { &old } else { &new }), "round {round}");
+            let is = |wanted: &(Tree, Tree)| rest(&found.0) == rest(&wanted.0) && rest(&found.1) == rest(&wanted.1);
+            assert!(is(&old) || is(&new), "round {round}");
             if is(&old) { as_before += 1 } else { as_wanted += 1 }
-        } else {
-            none += 1;
         }
         stage.restore("data", true).unwrap();
         stage.assert_is("data", &new);
     }
-    println!("{rounds} kills: {none} left no cluster, {as_before} the old, {as_wanted} the new; one takes {whole:?}");
-    assert!(none > 0, "no kill came while files were written");
-    assert!(whole < Duration::from_secs(60));
+    println!(
+        "{rounds} kills within {steps} steps: {none} left no cluster; then {as_before} the old, {as_wanted} the new; one \
+         takes {whole:?}"
+    );
+    assert!(none >= 8, "too few kills came while files were written: {none}");
+    assert!(as_before > 0, "no kill came before anything was written");
 }
