@@ -4,9 +4,10 @@ mod changes_support;
 mod wal_support;
 
 use changes_support::{
-    ask, assert_equivalent, assert_same, checkpoint, forget_summaries, geometry, known, range, summaries,
+    ask, ask_through, assert_equivalent, assert_same, checkpoint, forget_summaries, geometry, known, range, summaries,
 };
 use engine::Cancel;
+use engine::reader::SqlSource;
 use engine::wal::{ChangeDetail, CompactedSummaries, StopWhen, compact_summaries};
 use pgformat::block_reference::BlockReferenceTable;
 use pgformat::{Lsn, MajorVersion};
@@ -37,6 +38,9 @@ testkit::on_each_version!(what_is_made_while_receiving_is_what_the_archive_and_t
     let (geometry, whole) = (geometry(&cluster), range(from, to));
     let (server, detail) = known(ask(&nothing, geometry, &whole, cluster.data_directory()));
     assert!(detail.server_segments > 3 && detail.summaries + detail.archived_segments == 0, "{detail:?}");
+    let over_sql = SqlSource::new(&cluster.connection_settings("postgres"));
+    let (asked, _) = known(ask_through(&over_sql, &nothing, geometry, &whole));
+    assert_same("over SQL and from its files", &asked, &server);
     // Two parts are as much as the whole, wherever in a segment they meet.
     let (mut parts, _) = known(ask(&nothing, geometry, &range(from, middle), cluster.data_directory()));
     let later = range(middle, to);

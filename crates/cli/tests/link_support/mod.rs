@@ -94,7 +94,7 @@ impl Links {
     }
 
     /// Something happens to every table, to each its own.
-    pub fn change_tables(&mut self) -> bool {
+    pub fn change_tables(&mut self) {
         self.round += 1;
         let round = self.round;
         let fill =
@@ -123,7 +123,6 @@ impl Links {
         // The one before has been open across the link.
         self.chains.cluster.commit_prepared_transactions();
         self.sql(&format!("BEGIN; {}; PREPARE TRANSACTION 'promise {round}'", fill("promised")));
-        true
     }
 
     /// A few rows, so that the next link has something to give back.
@@ -134,7 +133,7 @@ impl Links {
 
     /// Two databases are dropped and made again with the same OID, by copying files and through the log; each is a copy of the
     /// other, so that the same names of files come with other contents. Before 15 nobody can choose the OID.
-    pub fn recreate_databases(&mut self) -> bool {
+    pub fn recreate_databases(&mut self) {
         let version = self.chains.cluster.version();
         self.round += 1;
         for (number, (name, template, strategy)) in
@@ -146,7 +145,6 @@ impl Links {
             let change = format!("UPDATE filled SET note = 'round {}' WHERE id % 100 = {number} % 100", self.round);
             self.chains.cluster.sql_in(name, &change);
         }
-        true
     }
 
     pub fn make_slot(&self) {
@@ -163,11 +161,13 @@ impl Links {
         if self.way == Changes::Server { "on" } else { "off" }
     }
 
-    /// Restores every backup to its mark and compares; the last one is written to and looked at by pg_amcheck.
+    /// Restores every link to its mark and compares, a FULL only as part of what stands on it; the last one is written to and looked at by pg_amcheck.
     pub fn restore_all(&mut self) {
         self.chains.catch_up();
         let newest = self.chains.taken.len() - 1;
-        for (position, taken) in self.chains.taken.iter().enumerate() {
+        for (position, taken) in
+            self.chains.taken.iter().enumerate().filter(|(_, taken)| taken.record["kind"] != "FULL")
+        {
             let restored = taken.restore_and_compare(&self.chains);
             if position == newest {
                 restored.write_and_check();
