@@ -77,6 +77,8 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "archive-newer",
     "backup-merge-alone",
     "restore-fetch-unusable",
+    "restore-foreign-cluster",
+    "restore-no-cluster",
     "restore-no-inodes",
     "restore-no-space",
     "restore-not-completed",
@@ -86,6 +88,7 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "restore-target-running",
     "restore-target-ambiguous",
     "restore-target-unreachable",
+    "restore-unfinished-over",
     "restore-unknown-point",
     "restore-unknown-tablespace",
     "restore-unknown-timeline",
@@ -102,7 +105,7 @@ pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy", "wal-receive
 impl ExitStatus {
     /// Returns the code for an error's key.
     pub fn for_key(key: &str) -> Self {
-        if key == "cancelled" || key == "cluster-cancelled" {
+        if ["cancelled", "cluster-cancelled", "restore-cancelled-over"].contains(&key) {
             ExitStatus::Interrupted
         } else if key.starts_with("usage-") || key.starts_with("config-") || key == "backup-option" {
             ExitStatus::Usage

@@ -3,7 +3,7 @@
 
 mod backup_support;
 
-use backup_support::{increment, options, repository_for, restore};
+use backup_support::{increment, options, repository_for, restore, restore_over};
 use engine::backup::ChangesChoice;
 use engine::reader::ReaderChoice;
 use engine::verify::{ValidationLevel, validate};
@@ -60,9 +60,39 @@ fn comes_back(version: MajorVersion, changes: ChangesChoice) {
     restore(&chain.repository, &target, &[("fast", &tablespace)]);
     let restored = recover_to_restore_point(&target, version, &chain.source.pg_wal(), "after");
     chain.after.assert_equals(&restored);
+    // It goes on by itself, is damaged, and is put back to the same state.
+    restored.sql("CREATE TABLE newer AS SELECT n, md5(n::text) FROM generate_series(1, 20000) n");
+    restored.sql("CREATE DATABASE another");
+    restored.sql("ALTER TABLE newer SET TABLESPACE fast");
+    restored.stop();
+    damage(&target);
+    let tablespaces = [("fast", tablespace.as_path())];
+    let written_bytes = restore_over(&chain.repository, &target, &tablespaces);
+    let plain_bytes = chain.records[0].plain_bytes;
+    assert!(written_bytes < plain_bytes, "{written_bytes} of {plain_bytes}");
+    let restored = recover_to_restore_point(&target, version, &chain.source.pg_wal(), "after");
+    chain.after.assert_equals(&restored);
     restored.stop();
     if own_program(version, "pg_checksums").is_some() {
         assert!(check_all_pages(&target).unwrap() > 1_000);
+    }
+}
+
+/// Flips a byte in the middle of every seventh relation file, and cuts every eleventh.
+fn damage(data_directory: &Path) {
+    let mut paths: Vec<String> = files(data_directory).into_keys().filter(|path| path.starts_with("base/")).collect();
+    paths.sort();
+    for (number, path) in paths.iter().enumerate() {
+        let path = data_directory.join(path);
+        let mut content = std::fs::read(&path).unwrap();
+        let middle = content.len() / 2;
+        if number % 11 == 0 {
+            content.truncate(middle);
+        } else if let Some(byte) = content.get_mut(middle).filter(|_| number % 7 == 0) {
+            *byte ^= 0x20;
+        }
+        // In place: the file keeps its owner and mode.
+        std::fs::write(path, content).unwrap();
     }
 }
 

@@ -23,6 +23,7 @@ fn request(folder: &Path) -> RestoreRequest {
         tablespaces: vec![("fast".to_owned(), folder.join("tablespace"))],
         owner: None,
         jobs: 2,
+        over: false,
         recovery: Default::default(),
     }
 }

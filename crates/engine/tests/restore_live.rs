@@ -43,6 +43,7 @@ impl Backup {
             tablespaces: tablespaces.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())).collect(),
             owner: None,
             jobs: 2,
+            over: false,
             recovery: Default::default(),
         };
         let plan = plan(&self.repository, &request).unwrap();

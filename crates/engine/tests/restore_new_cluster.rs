@@ -23,6 +23,7 @@ fn request(target: &Path) -> RestoreRequest {
         tablespaces: vec![],
         owner: None,
         jobs: 3,
+        over: false,
         recovery: Default::default(),
     }
 }

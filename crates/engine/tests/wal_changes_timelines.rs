@@ -5,7 +5,9 @@ mod wal_support;
 
 use changes_support::{ask, assert_same, checkpoint, forget_summaries, geometry, known, range, summaries, unknown};
 use engine::wal::{ChangeRange, ChangesUnknown};
-use pgformat::{Lsn, TimelineId};
+use pgformat::block_reference::SummaryFileName;
+use pgformat::relation_file::ForkNumber;
+use pgformat::{Lsn, TimelineId, WalSegment};
 use testkit::{ClusterOptions, TestCluster, TestFolder};
 use wal_support::{archive, catch_up, flush_lsn, repository_for};
 
@@ -92,7 +94,11 @@ testkit::on_each_version!(what_the_old_timeline_went_on_to_do_is_not_taken_for_t
     catch_up(&primary, &repository);
     let standby = TestCluster::standby_of(&primary);
     change(&primary, "kept");
-    primary.sql("CREATE TABLE cut_astray AS SELECT g AS a, repeat('x', 500) AS b FROM generate_series(1, 3000) g");
+    // A vacuum would cut off the empty pages that the table was extended by in advance.
+    primary.sql(
+        "CREATE TABLE cut_astray WITH (autovacuum_enabled = off) AS
+         SELECT g AS a, repeat('x', 500) AS b FROM generate_series(1, 3000) g",
+    );
     let from = checkpoint(&primary);
     change(&primary, "shared");
     standby.wait_for_replay(flush_lsn(&primary));
@@ -103,7 +109,10 @@ testkit::on_each_version!(what_the_old_timeline_went_on_to_do_is_not_taken_for_t
     change(&primary, "astray");
     change(&primary, "further_astray");
     wal_support::fill_segments(&primary, 2);
+    let end_astray = checkpoint(&primary);
     catch_up(&primary, &repository);
+    // Should some have gone by unsummarized.
+    known(ask(&repository, geometry, &range(from, end_astray), elsewhere.path()));
     primary.crash();
     standby.start();
     standby.promote();
@@ -118,7 +127,7 @@ testkit::on_each_version!(what_the_old_timeline_went_on_to_do_is_not_taken_for_t
     assert!(switch_lsn <= left);
     let made = summaries(folder.path());
     let beyond = |name: &&String| {
-        let name: pgformat::block_reference::SummaryFileName = name.parse().unwrap();
+        let name: SummaryFileName = name.parse().unwrap();
         name.timeline == TimelineId(1) && name.end_lsn > switch_lsn
     };
     assert!(made.keys().filter(beyond).count() > 1, "{switch_lsn} {:?}", made.keys());
@@ -128,8 +137,34 @@ testkit::on_each_version!(what_the_old_timeline_went_on_to_do_is_not_taken_for_t
     assert!(detail.summaries > 0, "{detail:?}");
     assert_same("received and server", &received, &server);
     let file: String = standby.sql("SELECT pg_relation_filenode('cut_astray')");
-    let changed = received.entries().find(|(key, _)| key.locator.rel_number.to_string() == file.trim()).unwrap().1;
-    assert_eq!(changed.limit_block(), None);
+    let (changed_key, changed) =
+        received.entries().find(|(key, _)| key.locator.rel_number.to_string() == file.trim()).unwrap();
+    assert_eq!(changed.limit_block(), None, "{file}: {changed:?}");
+    // Without this timeline's summary of the segment with the switch, the older one's is at hand, with its limit.
+    let size = geometry.segment_size;
+    let segment = |timeline| {
+        let segment = WalSegment::containing(TimelineId(timeline), switch_lsn, size);
+        let (start_lsn, end_lsn) = (segment.start_lsn(size), segment.end_lsn(size));
+        SummaryFileName { timeline: segment.timeline, start_lsn, end_lsn }
+    };
+    let older = archive(&repository).read_summary(segment(1)).unwrap().expect("the segment was received whole");
+    let fork = changed_key.locator;
+    // The record may have come to lie in the next segment.
+    let next = SummaryFileName {
+        start_lsn: segment(1).end_lsn,
+        end_lsn: Lsn(segment(1).end_lsn.0 + size.bytes()),
+        ..segment(1)
+    };
+    let next = archive(&repository).read_summary(next).unwrap().expect("so was the next");
+    assert!(
+        [older, next]
+            .iter()
+            .any(|table| table.entry(fork, ForkNumber::Main).is_some_and(|e| e.limit_block() == Some(0)))
+    );
+    archive(&repository).remove_summary(segment(2)).unwrap();
+    let (without_newer, detail) = known(ask(&repository, geometry, &range, elsewhere.path()));
+    assert!(detail.archived_segments > 0, "{detail:?}");
+    assert_same("without the newer summary", &without_newer, &server);
     forget_summaries(folder.path());
     let (rebuilt, _) = known(ask(&repository, geometry, &range, elsewhere.path()));
     assert_same("rebuilt and server", &rebuilt, &server);

@@ -172,10 +172,10 @@ error-backup-spool = The temporary file in { $folder } failed: { $cause }
 error-backup-spool-remedy = Free space there, or name another folder in TMPDIR, and run the backup again.
 
 # restore
-error-restore-target-not-empty = { $directory } is not empty. A restore never writes over anything.
+error-restore-target-not-empty = { $directory } is not empty. A restore writes over nothing but the same cluster, with --delta.
 error-restore-target-not-empty-remedy = Name a folder that is empty or does not exist yet.
 error-restore-target-running = A server is running in { $directory } (process { $pid }).
-error-restore-target-running-remedy = Name another folder.
+error-restore-target-running-remedy = Name another folder, or stop that server if its cluster is to be restored over (--delta).
 error-restore-target = { $directory } can't be used as a target: { $detail }
 error-restore-target-remedy = Name another folder, or correct what is said above.
 error-restore-unreachable = User { $owner } can't reach { $directory }: { $ancestor } does not let it pass.

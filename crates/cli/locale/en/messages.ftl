@@ -150,8 +150,15 @@ plan-reads = Reads
 plan-space = Space
 plan-space-value = { $needed } needed, { $free } free in { $directory }
 plan-remains = Removed first
+plan-over = Over the cluster
+plan-over-value = what differs is written, what the backup does not have is removed; until it has ended no server starts there
 plan-owner = Owner
 restore-done = Restored { $files } files, { $size } in { $duration } ({ $rate }/s).
+restore-done-over = Compared { $compared } and wrote { $written } of { $size } ({ $files } files) in { $duration }; { $removed ->
+    [0] nothing was removed.
+    [one] one entry was removed that the backup does not have or that is made anew.
+   *[other] { $removed } entries were removed that the backup does not have or that are made anew.
+}
 restore-started = The server accepts connections on port { $port } after { $duration }: { $command }
 restore-dry-run = Nothing was written (--dry-run).
 restore-running = It is a cluster of its own now; stop it with pg_ctl stop.

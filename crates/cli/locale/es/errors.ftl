@@ -172,10 +172,10 @@ error-backup-spool = Falló el archivo temporal en { $folder }: { $cause }
 error-backup-spool-remedy = Liberar espacio allí, o indicar otra carpeta en TMPDIR, y repetir el backup.
 
 # restore
-error-restore-target-not-empty = { $directory } no está vacío. Una restauración nunca escribe encima de nada.
+error-restore-target-not-empty = { $directory } no está vacío. Una restauración solo escribe encima del mismo clúster, con --delta.
 error-restore-target-not-empty-remedy = Indicar una carpeta vacía o que todavía no exista.
 error-restore-target-running = Hay un servidor en marcha en { $directory } (proceso { $pid }).
-error-restore-target-running-remedy = Indicar otra carpeta.
+error-restore-target-running-remedy = Indicar otra carpeta, o detener ese servidor si se quiere restaurar sobre su clúster (--delta).
 error-restore-target = { $directory } no sirve como destino: { $detail }
 error-restore-target-remedy = Indicar otra carpeta, o corregir lo anterior.
 error-restore-unreachable = El usuario { $owner } no llega a { $directory }: { $ancestor } no le permite el paso.

@@ -150,8 +150,15 @@ plan-reads = Lee
 plan-space = Espacio
 plan-space-value = { $needed } necesarios, { $free } libres en { $directory }
 plan-remains = Se elimina antes
+plan-over = Sobre el clúster
+plan-over-value = se escribe lo que difiere y se elimina lo que el backup no tiene; hasta que termine, ningún servidor arranca ahí
 plan-owner = Dueño
 restore-done = Se restauraron { $files } archivos, { $size } en { $duration } ({ $rate }/s).
+restore-done-over = Se compararon { $compared } y se escribieron { $written } de { $size } ({ $files } archivos) en { $duration }; { $removed ->
+    [0] no se eliminó nada.
+    [one] se eliminó una entrada que el backup no tiene o que se hace de nuevo.
+   *[other] se eliminaron { $removed } entradas que el backup no tiene o que se hacen de nuevo.
+}
 restore-started = El servidor acepta conexiones en el puerto { $port } después de { $duration }: { $command }
 restore-dry-run = No se escribió nada (--dry-run).
 restore-running = Ahora es un clúster independiente; se detiene con pg_ctl stop.

@@ -180,6 +180,8 @@ pub struct RestoreOptions {
     #[arg(hide_default_value = true)]
     pub wal: WalDeliveryArg,
     #[arg(long)]
+    pub delta: bool,
+    #[arg(long)]
     pub dry_run: bool,
     // On the port that `--port` names: a restore connects to nothing, so it has no other use for that option. That one is
     // global, so clap can't require it here; the command does.

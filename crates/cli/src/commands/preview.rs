@@ -17,6 +17,7 @@ pub fn run(session: &Session, options: &PreviewOptions) -> Outcome {
         tablespaces: Vec::new(),
         owner: None,
         jobs: session.settings.jobs,
+        over: false,
         recovery: recovery_request(session, &options.selector, Recovery::default())?,
     };
     let plan = plan(&repository, &request)?;

@@ -36,7 +36,8 @@ struct StartedReport {
     timeline: Option<TimelineId>,
 }
 
-/// Restores into an empty folder. It never writes over anything, so the plan is shown and not asked about.
+/// Restores into an empty folder, or with `--delta` over the same cluster. Nothing else is ever written over, so the plan is shown
+/// and not asked about.
 pub fn run(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Outcome {
     let port = start_port(options, port)?;
     let repository = open_repository(session)?;
@@ -77,6 +78,7 @@ fn request(session: &Session, options: &RestoreOptions) -> Result<RestoreRequest
         tablespaces,
         owner: options.owner.clone(),
         jobs: options.jobs.unwrap_or(session.settings.jobs),
+        over: options.delta,
         recovery: recovery_request(
             session,
             &options.selector,

@@ -2,7 +2,7 @@
 
 use super::{backup_table, described, facts, units};
 use crate::locale::Locale;
-use cadena::restore::{RecoveryPlan, RestoreOutcome, RestorePlan, WalDelivery};
+use cadena::restore::{RecoveryPlan, RestoreNote, RestoreOutcome, RestorePlan, WalDelivery};
 use jiff::tz::TimeZone;
 
 /// Writes what a restore would do.
@@ -36,11 +36,23 @@ pub fn plan_text(plan: &RestorePlan, locale: &Locale, zone: &TimeZone) -> String
     if let Some(owner) = &plan.owner_name {
         pairs.push((locale.say("plan-owner"), owner.clone()));
     }
+    if plan.over {
+        pairs.push((locale.say("plan-over"), locale.say("plan-over-value")));
+    }
     for directory in &plan.remains {
         pairs.push((locale.say("plan-remains"), directory.display().to_string()));
     }
     text.push('\n');
     text.push_str(&facts(&pairs));
+    text + &notes_text(&plan.notes, locale, zone)
+}
+
+fn notes_text(notes: &[RestoreNote], locale: &Locale, zone: &TimeZone) -> String {
+    let mut text = String::new();
+    for note in notes {
+        text.push_str("\n  - ");
+        text.push_str(&described(&serde_json::to_value(note).unwrap_or_default(), locale, zone));
+    }
     text
 }
 
@@ -73,19 +85,22 @@ fn recovery_pairs(recovery: &RecoveryPlan, locale: &Locale, zone: &TimeZone) -> 
 pub fn restored_text(outcome: &RestoreOutcome, locale: &Locale, zone: &TimeZone) -> String {
     let language = locale.language();
     let rate = outcome.written_bytes as f64 / outcome.seconds.max(0.001);
-    let mut text = locale.say_with(
-        "restore-done",
-        &[
-            ("files", outcome.files.into()),
-            ("size", units::size(outcome.written_bytes, language).into()),
-            ("duration", units::duration(outcome.seconds, language).into()),
-            ("rate", units::size(rate as u64, language).into()),
-        ],
-    );
-    for note in &outcome.notes {
-        let note = described(&serde_json::to_value(note).unwrap_or_default(), locale, zone);
-        text.push_str("\n  - ");
-        text.push_str(&note);
-    }
-    text
+    let mut values = vec![
+        ("files", outcome.files.into()),
+        ("size", units::size(outcome.written_bytes, language).into()),
+        ("duration", units::duration(outcome.seconds, language).into()),
+    ];
+    let text = match &outcome.over {
+        None => {
+            values.push(("rate", units::size(rate as u64, language).into()));
+            locale.say_with("restore-done", &values)
+        }
+        Some(over) => {
+            values.push(("compared", units::size(over.compared_bytes, language).into()));
+            values.push(("written", units::size(over.written_bytes, language).into()));
+            values.push(("removed", over.removed_entries.into()));
+            locale.say_with("restore-done-over", &values)
+        }
+    };
+    text + &notes_text(&outcome.notes, locale, zone)
 }

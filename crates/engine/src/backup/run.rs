@@ -1,7 +1,9 @@
 use super::encode::{EncodeSettings, Encoder};
 use super::error::BackupError;
 use super::external_config::{EXTERNAL_CONFIG_FOLDER, external_config_members};
-use super::increment::{BaseMembers, ChangedBlocks, ChangesChoice, FindContext, choose_base, find_changes};
+use super::increment::{
+    BaseMembers, ChangedBlocks, ChangesChoice, ChangesFoundBy, FindContext, choose_base, find_changes,
+};
 use super::manifest_member::ManifestMember;
 use super::options::BackupOptions;
 use super::produce::FileProducer;
@@ -15,7 +17,7 @@ use crate::cluster::{
 use crate::pipeline::{BufferPool, Flow, RateLimit, run_ordered};
 use crate::reader::{PageChecker, Source, SourceReader, Walk, WalkNotes, choose_source};
 use crate::restore::MARKER_FILE;
-use crate::wal::TimelinePath;
+use crate::wal::{TimelinePath, compact_summaries};
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
 use pgformat::timeline_history::parse_history;
@@ -24,7 +26,7 @@ use pgformat::{Lsn, TimelineId};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use vault::archive::{END_OF_TAR_BYTES, SealedArchive, frame_size_for};
-use vault::repository::{BackupKind, BackupRecord, BackupSlot, Repository, RepositoryError};
+use vault::repository::{BackupKind, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError};
 use vault::storage::PutStream;
 
 /// How often the session between start and stop is asked whether it still lives.
@@ -114,6 +116,9 @@ pub fn run_backup(
     match outcome {
         Ok((sealed, archive)) => {
             slot.commit(archive, &sealed, &record)?;
+            if record.changes_found_by.as_deref() == Some(ChangesFoundBy::Wal.word()) {
+                compact(repository, cancel);
+            }
             Ok(BackupOutcome { record, seconds: begin.elapsed().as_secs_f64() })
         }
         Err(error) => {
@@ -124,6 +129,20 @@ pub fn run_backup(
             }
             Err(error)
         }
+    }
+}
+
+/// Makes few long summaries of many short ones: nobody will ask for what changed since a point between two backups. That it fails
+/// costs time later, and nothing else.
+fn compact(repository: &Repository, cancel: &Cancel) {
+    let compacted = repository.contents().map_err(Error::from).and_then(|contents| {
+        let completed = contents.records.iter().filter(|record| record.state == BackupState::Completed);
+        let borders: Vec<Lsn> = completed.filter_map(|record| record.start_lsn).collect();
+        compact_summaries(repository, &borders, cancel)
+    });
+    match compacted {
+        Ok(compacted) => tracing::debug!(?compacted, "summaries compacted"),
+        Err(error) => tracing::warn!(%error, "the summaries could not be compacted"),
     }
 }
 

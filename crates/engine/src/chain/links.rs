@@ -104,15 +104,10 @@ fn control_file(link: &ChainLink) -> Result<ControlFile, Error> {
 
 /// Returns the path of the file that a member holds changes of; `None` when it is a whole file. Only a relation's file can be
 /// one, and only in a backup that stands on another: whatever else bears such a name is a file like others.
-pub(crate) fn is_changes(record: &BackupRecord, path: &[u8]) -> Option<String> {
+pub(crate) fn changed_path(record: &BackupRecord, path: &[u8]) -> Option<String> {
     if record.kind == BackupKind::Full {
         return None;
     }
     let path = reconstructed_path(std::str::from_utf8(path).ok()?)?;
     RelationFile::parse(&path).is_some().then_some(path)
-}
-
-/// Writes a path for a message.
-pub(super) fn shown(path: &[u8]) -> String {
-    String::from_utf8_lossy(path).into_owned()
 }

@@ -23,6 +23,8 @@ pub use error::ChainError;
 pub use label::check_label;
 pub(crate) use label::{LABEL_LIMIT_BYTES, LABEL_PATH};
 pub use layered::LayeredFile;
+pub(crate) use links::changed_path;
 pub use links::{Chain, ChainLink};
 pub use outputs::{OutputContent, OutputMember, Outputs};
 pub use read::ChainReader;
+pub(crate) use table::{PathKey, PathKeys};

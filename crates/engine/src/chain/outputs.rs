@@ -1,5 +1,5 @@
 use super::layered::LayeredFile;
-use super::links::{Chain, is_changes};
+use super::links::{Chain, changed_path};
 use super::read::ChainReader;
 use super::table::{PathKeys, PathTable};
 use crate::Error;
@@ -108,7 +108,7 @@ impl<'c> Outputs<'c> {
             let folder = OutputMember { path, mode, modified_seconds, size_bytes, content };
             return Ok((self.round == 0).then_some(folder));
         }
-        let Some(path) = is_changes(&self.chain.newest().record, &path) else {
+        let Some(path) = changed_path(&self.chain.newest().record, &path) else {
             let content = OutputContent::Whole { content_offset, crc32c };
             let file = OutputMember { path, mode, modified_seconds, size_bytes, content };
             return Ok((self.round + 1 == self.rounds).then_some(file));

@@ -2,7 +2,7 @@
 
 use super::error::ChainError;
 use super::layered::read_header;
-use super::links::{Chain, is_changes};
+use super::links::{Chain, changed_path};
 use crate::Error;
 use vault::archive::MemberKind;
 
@@ -19,7 +19,7 @@ impl Chain {
         let mut head = Vec::new();
         for member in link.reader.members()? {
             let member = member?;
-            let changes = (member.kind == MemberKind::File).then(|| is_changes(&link.record, &member.path)).flatten();
+            let changes = (member.kind == MemberKind::File).then(|| changed_path(&link.record, &member.path)).flatten();
             let Some(path) = changes else { continue };
             let start = member.content_offset;
             let header = read_header(self.geometry(), member.size_bytes, &mut head, &mut |range, head| {

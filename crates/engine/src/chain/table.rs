@@ -5,7 +5,7 @@
 //! part of the hashes at a time, and the archives' indexes are read again for each part.
 
 use super::error::ChainError;
-use super::links::{Chain, is_changes, shown};
+use super::links::{Chain, changed_path};
 use crate::Error;
 use std::hash::{BuildHasher, RandomState};
 use vault::archive::MemberKind;
@@ -16,14 +16,14 @@ pub(super) const MOST_ENTRIES: u64 = 1 << 20;
 const SIZE_BITS: u32 = 47;
 
 /// Makes hashes of paths.
-pub(super) struct PathKeys {
+pub(crate) struct PathKeys {
     low: RandomState,
     high: RandomState,
 }
 
 /// A path's hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PathKey(u64, u64);
+pub(crate) struct PathKey(u64, u64);
 
 /// One file in one archive.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +102,7 @@ impl PathTable {
                 if member.kind == MemberKind::Directory {
                     continue;
                 }
-                let changes = is_changes(&link.record, &member.path);
+                let changes = changed_path(&link.record, &member.path);
                 let key = keys.of(changes.as_ref().map_or(member.path.as_slice(), |path| path.as_bytes()));
                 if key.part(parts) == part {
                     entries.push(Entry::new(key, number, changes.is_some(), member.content_offset, member.size_bytes));
@@ -130,14 +130,14 @@ fn named_twice(chain: &Chain, keys: &PathKeys, link: usize, key: PathKey) -> Res
     let link = &chain.links()[link];
     for member in link.reader.members()? {
         let member = member?;
-        if let Some(path) = is_changes(&link.record, &member.path)
+        if let Some(path) = changed_path(&link.record, &member.path)
             && keys.of(path.as_bytes()) == key
         {
             return Ok(ChainError::ChainFileTwice { id: link.record.id.to_string(), path });
         }
     }
-    // The index has just been read; only a file that changes under our hands leads here.
-    Ok(ChainError::ChainFileTwice { id: link.record.id.to_string(), path: shown(b"") })
+    // The index has just been read; only an archive that changes under our hands leads here.
+    Ok(ChainError::ChainFileTwice { id: link.record.id.to_string(), path: "-".to_owned() })
 }
 
 #[cfg(test)]

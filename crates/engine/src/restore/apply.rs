@@ -1,5 +1,6 @@
 use super::error::write_error;
-use super::files::{Layout, Tree, TreeWriter, sync_path, sync_roots, write_members};
+use super::files::{Layout, RewriteCounts, Tree, TreeWriter, sync_path, sync_roots, write_members};
+use super::over::apply_over;
 use super::point::check_segments;
 use super::recovery::{
     RecoverySettings, restore_command, target_settings, write_missing_config, write_recovery, write_wal,
@@ -24,12 +25,32 @@ pub struct RestoreOutcome {
     pub files: u64,
     /// The sum of their sizes.
     pub written_bytes: u64,
+    /// What a restore over a cluster found right already; `None` for one into an empty place.
+    pub over: Option<OverOutcome>,
     /// Wall time, the check of the archive included.
     pub seconds: f64,
     /// Up to where the server will recover.
     pub stop_lsn: Option<Lsn>,
     /// What its user should know.
     pub notes: Vec<RestoreNote>,
+}
+
+/// What a restore over a cluster did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OverOutcome {
+    /// Bytes of files that were there and were compared.
+    pub compared_bytes: u64,
+    /// Bytes of the backup's files that were written: blocks that differed, and files that were not there.
+    pub written_bytes: u64,
+    /// Files, links and folders that were removed.
+    pub removed_entries: u64,
+}
+
+/// What is to be told of what was written.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub notes: Vec<RestoreNote>,
+    pub over: Option<OverOutcome>,
 }
 
 /// The name that pg_control is written under until it is whole.
@@ -43,8 +64,12 @@ const CONTROL_FILE_DRAFT: &str = "global/pg_control.cadena";
 /// meanwhile; `RestoreContent`, `RestoreWrite`, `RestoreDiskFull`. After an error the targets are as they were, or
 /// `RestoreRemains` says what is left.
 ///
+/// A restore over a cluster ([`RestorePlan::over`]) that fails after it has begun to change it ends with `RestoreEndedOver`: no server
+/// starts there until another one over it has ended well.
+///
 /// # Cancellation
-/// Ends with `cancelled`; what was written is removed again, so that the target is as it was.
+/// Ends with `cancelled`; what was written is removed again, so that the target is as it was. Over a cluster: with
+/// `RestoreCancelledOver`, unfinished as after an error.
 pub fn apply(
     repository: &Repository,
     plan: &RestorePlan,
@@ -61,17 +86,23 @@ pub fn apply(
     }
 
     let ownership = ownership(plan)?;
-    let claims = claim_targets(plan, target, record, &ownership)?;
-    match write_cluster(repository, &chain, plan, &claims, ownership, progress, cancel) {
-        Ok(notes) => Ok(RestoreOutcome {
-            files: plan.files,
-            written_bytes: plan.plain_bytes,
-            seconds: started.elapsed().as_secs_f64(),
-            stop_lsn: plan.recovery.as_ref().map(|recovery| recovery.stop_lsn).or(record.stop_lsn),
-            notes,
-        }),
-        Err(error) => Err(undo(claims, error)),
-    }
+    let Written { notes, over } = if plan.over {
+        apply_over(repository, &chain, plan, (target, ownership), progress, cancel)?
+    } else {
+        let claims = claim_targets(plan, target, record, &ownership)?;
+        match write_cluster(repository, &chain, plan, &claims, ownership, progress, cancel) {
+            Ok(written) => written,
+            Err(error) => return Err(undo(claims, error)),
+        }
+    };
+    Ok(RestoreOutcome {
+        files: plan.files,
+        written_bytes: plan.plain_bytes,
+        over,
+        seconds: started.elapsed().as_secs_f64(),
+        stop_lsn: plan.recovery.as_ref().map(|recovery| recovery.stop_lsn).or(record.stop_lsn),
+        notes,
+    })
 }
 
 fn subject(plan: &RestorePlan) -> Result<(&BackupRecord, &Path), RestoreError> {
@@ -109,7 +140,6 @@ fn claim_targets(
 }
 
 /// Writes everything below the claimed targets, in the order in which it may become durable.
-#[allow(clippy::too_many_arguments, reason = "called once; a struct for it would have no other meaning")]
 fn write_cluster(
     repository: &Repository,
     chain: &Chain,
@@ -118,27 +148,14 @@ fn write_cluster(
     ownership: Ownership,
     progress: &dyn Progress,
     cancel: &Cancel,
-) -> Result<Vec<RestoreNote>, Error> {
-    let record = &chain.newest().record;
-    let layout = Layout::new(&record.tablespaces);
+) -> Result<Written, Error> {
     let tree = open_tree(claims, ownership)?;
-    let mut notes: Vec<RestoreNote> = claims
-        .iter()
-        .filter(|claim| claim.removed_remains)
-        .map(|claim| RestoreNote::RestoreRemovedRemains { directory: claim.path().display().to_string() })
-        .collect();
-
+    let removed = claims.iter().filter(|claim| claim.removed_remains);
+    let removed =
+        removed.map(|claim| RestoreNote::RestoreRemovedRemains { directory: claim.path().display().to_string() });
     progress.phase(Phase::Restoring, Some(plan.plain_bytes));
-    link_tablespaces(plan, &tree)?;
-    notes.extend(write_members(chain, &layout, &tree, plan.jobs, progress, cancel)?);
-    write_label(plan, &tree)?;
-    notes.extend(write_missing_config(&tree, &plan.survey)?);
-    let (settings, told) = settings_of(plan);
-    if let (Some(recovery), Some(work)) = (&plan.recovery, &plan.work) {
-        write_wal(repository, work, recovery.delivery, &tree, progress, cancel)?;
-    }
-    write_recovery(&tree, &plan.survey, &record.id.to_string(), &settings)?;
-    notes.extend(told);
+    let mut written = write_contents(repository, chain, plan, &tree, None, progress, cancel)?;
+    written.notes.splice(0..0, removed);
 
     progress.phase(Phase::Syncing, None);
     cancel.check()?;
@@ -148,7 +165,33 @@ fn write_cluster(
     write_control_file(plan, &tree)?;
     // The data directory's marker goes last: as long as it is there, the tablespaces' may be, too.
     claims.iter().rev().try_for_each(Claim::release)?;
-    Ok(notes)
+    Ok(written)
+}
+
+/// Writes all but pg_control: the backup's files, then what the server is told of its recovery. With `over`, files that are there
+/// are made right.
+pub(super) fn write_contents(
+    repository: &Repository,
+    chain: &Chain,
+    plan: &RestorePlan,
+    tree: &Tree,
+    over: Option<&RewriteCounts>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Written, Error> {
+    let record = &chain.newest().record;
+    let layout = Layout::new(&record.tablespaces);
+    link_tablespaces(plan, tree)?;
+    let mut notes = write_members(chain, &layout, tree, over, plan.jobs, progress, cancel)?;
+    write_label(plan, tree)?;
+    notes.extend(write_missing_config(tree, &plan.survey)?);
+    let (settings, told) = settings_of(plan);
+    if let (Some(recovery), Some(work)) = (&plan.recovery, &plan.work) {
+        write_wal(repository, work, recovery.delivery, tree, progress, cancel)?;
+    }
+    write_recovery(tree, &plan.survey, &record.id.to_string(), &settings)?;
+    notes.extend(told);
+    Ok(Written { notes, over: None })
 }
 
 /// Returns what the server is to be told, and what its user should know of that.
@@ -167,7 +210,7 @@ fn settings_of(plan: &RestorePlan) -> (RecoverySettings, Vec<RestoreNote>) {
     (target_settings(recovery, work, &plan.fetch_command, plan.survey.control.version), notes)
 }
 
-fn open_tree(claims: &[Claim], ownership: Ownership) -> Result<Tree, RestoreError> {
+pub(super) fn open_tree(claims: &[Claim], ownership: Ownership) -> Result<Tree, RestoreError> {
     let mut tree = Tree::new(ownership);
     for claim in claims {
         let directory = claim.directory().try_clone().map_err(|error| write_error(claim.path(), error))?;
@@ -182,6 +225,10 @@ fn link_tablespaces(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreError>
     writer.make_directory(0, b"pg_tblspc")?;
     for tablespace in &plan.tablespaces {
         let link = format!("pg_tblspc/{}", tablespace.oid);
+        // One that a restore over a cluster left leads to the right place.
+        if plan.over && tree.full_path(0, link.as_bytes()).symlink_metadata().is_ok() {
+            continue;
+        }
         writer.make_link(0, link.as_bytes(), &tablespace.new_location)?;
     }
     Ok(())
@@ -195,7 +242,7 @@ fn write_label(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreError> {
 }
 
 /// Writes pg_control, once everything else is durable: with it, the directory becomes a cluster.
-fn write_control_file(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreError> {
+pub(super) fn write_control_file(plan: &RestorePlan, tree: &Tree) -> Result<(), RestoreError> {
     let mut writer = TreeWriter::new(tree);
     let draft = tree.full_path(0, CONTROL_FILE_DRAFT.as_bytes());
     let path = tree.full_path(0, CONTROL_FILE_PATH.as_bytes());

@@ -55,6 +55,21 @@ pub enum RestoreError {
     /// file, and the next restore into it removes the rest.
     #[error("the restore failed ({reason}) and its remains in {directory} could not be removed: {cause}")]
     RestoreRemains { directory: String, cause: String, reason: String },
+    /// `--delta` onto something that is no cluster.
+    #[error("{directory} holds no cluster that a restore could be made over: {detail}")]
+    RestoreNoCluster { directory: String, detail: String },
+    /// `--delta` onto another cluster.
+    #[error("{directory} holds cluster {found}; the backup is of {wanted}")]
+    RestoreForeignCluster { directory: String, found: String, wanted: String },
+    /// A restore over a cluster was interrupted there; without `--delta` nothing may be made of it.
+    #[error("a restore over the cluster in {directory} was interrupted; only another one over it can finish it")]
+    RestoreUnfinishedOver { directory: String },
+    /// The restore over a cluster ended early. No server starts in the directory until one has ended well.
+    #[error("the restore over the cluster in {directory} ended early: {reason}")]
+    RestoreEndedOver { directory: String, reason: String },
+    /// The same, since it was cancelled.
+    #[error("the restore over the cluster in {directory} was cancelled")]
+    RestoreCancelledOver { directory: String },
     /// No backup and the WAL after it lead to the target.
     #[error("no backup and the WAL after it lead to {target}")]
     RestoreTargetUnreachable {

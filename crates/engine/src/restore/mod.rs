@@ -1,13 +1,14 @@
 //! How does a cluster come back? Plan, show, apply; then start.
 //!
-//! [`plan`] reads the archive's index and looks at the targets; it writes nothing, and every refusal happens there or before the
-//! first byte. [`apply`] checks the archive's SHA-256, claims the targets with a marker file, writes all files in parallel and
+//! [`plan`] reads the indexes of the chain and looks at the targets; it writes nothing, and every refusal happens there or before the
+//! first byte. [`apply`] checks the archives' SHA-256, claims the targets with a marker file, writes all files in parallel and
 //! `global/pg_control` last: a directory whose restore did not end has no control file and so can't be started by mistake.
 
 mod apply;
 mod error;
 mod files;
 mod note;
+mod over;
 mod plan;
 mod point;
 mod recovery;
@@ -15,7 +16,7 @@ mod socket;
 mod start;
 mod target;
 
-pub use apply::{RestoreOutcome, apply};
+pub use apply::{OverOutcome, RestoreOutcome, apply};
 pub use error::RestoreError;
 pub(crate) use files::{Layout, survey};
 pub use note::RestoreNote;

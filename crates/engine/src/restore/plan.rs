@@ -1,12 +1,14 @@
 use super::files::{Layout, Survey, add_layered, is_in_place, survey};
 use super::point::{Choice, RecoveryWork, choose, choose_delivery};
 use super::target::{
-    Access, FilesystemNeed, TargetNeed, TargetState, Usage, check_space, filesystem_needs, inspect, resolved, usage,
+    Access, FilesystemNeed, TargetNeed, TargetState, Usage, check_space, filesystem_needs, inspect, inspect_over,
+    inspect_tablespace_over, resolved, usage,
 };
 use super::{RecoveryPlan, RecoveryRequest, RecoveryTarget, RestoreError, RestoreNote, WalDelivery};
 use crate::Error;
 use crate::chain::Chain;
 use crate::cluster::ServerOwner;
+use pgformat::relation_file::PgVersionDirectory;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use vault::repository::{BackupId, BackupRecord, BackupState, RecordTablespace, Repository};
@@ -36,6 +38,9 @@ pub struct RestoreRequest {
     pub owner: Option<String>,
     /// How many workers write, at least 1; each takes up to 16 MiB of memory.
     pub jobs: usize,
+    /// The target may hold the very cluster that the backup is of, stopped: then only what differs is written, and what the backup
+    /// does not have is removed.
+    pub over: bool,
     /// How far recovery goes, and how.
     pub recovery: RecoveryRequest,
 }
@@ -55,6 +60,8 @@ pub struct RestorePlan {
     pub plain_bytes: u64,
     /// The archives of the whole chain; blocks of which a newer one has another state are not read.
     pub archive_bytes: u64,
+    /// Whether the target holds the cluster already, and only what differs will be written.
+    pub over: bool,
     /// Room needed and free on each file system; empty for a preview.
     pub filesystems: Vec<FilesystemNeed>,
     /// Targets in which a killed restore left its marker and files; they are removed first.
@@ -120,6 +127,7 @@ pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<Restore
         files: survey.files,
         plain_bytes: survey.content_bytes,
         archive_bytes: backups.iter().map(|backup| backup.archive_bytes).sum(),
+        over: false,
         filesystems: Vec::new(),
         remains: Vec::new(),
         owner_name: None,
@@ -141,7 +149,7 @@ pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<Restore
         plan.recovery = Some(work.plan(&request.recovery, delivery));
     }
     if let (Some(target), Some(owner)) = (&request.target, owner) {
-        check_targets(&mut plan, target, &owner)?;
+        check_targets(&mut plan, target, &owner, request.over)?;
         plan.owner_name = Some(owner.name.clone());
         plan.owner = Some(owner);
     }
@@ -225,19 +233,30 @@ fn tablespace_error(tablespace: &TablespaceTarget, reason: &'static str) -> Rest
 }
 
 /// Looks at every target, and sums what goes where.
-fn check_targets(plan: &mut RestorePlan, target: &Path, owner: &ServerOwner) -> Result<(), RestoreError> {
+fn check_targets(
+    plan: &mut RestorePlan,
+    target: &Path,
+    owner: &ServerOwner,
+    may_be_over: bool,
+) -> Result<(), RestoreError> {
     check_tablespace_paths(&plan.tablespaces, target)?;
+    let identifier = plan.survey.control.system_identifier;
+    plan.over = may_be_over && inspect_over(target, identifier)? == TargetState::Existing;
     let directories: Vec<PathBuf> = std::iter::once(target.to_owned())
         .chain(plan.tablespaces.iter().map(|tablespace| tablespace.new_location.clone()))
         .collect();
     let mut remains = Vec::new();
-    for directory in &directories {
-        let state = inspect(directory)?;
+    for (number, directory) in directories.iter().enumerate() {
+        let state = plan.state_of(number, directory, target)?;
         check_reachable(directory, owner)?;
         let taken = match state {
             TargetState::Remains => {
                 plan.remains.push(directory.clone());
                 usage(directory).map_err(|error| super::error::target_error(directory, error))?
+            }
+            // It is taken already, or is freed before anything is written.
+            TargetState::Existing => {
+                plan.usage_over(number, directory).map_err(|error| super::error::target_error(directory, error))?
             }
             TargetState::Absent | TargetState::Empty => Usage::default(),
         };
@@ -270,6 +289,30 @@ fn check_targets(plan: &mut RestorePlan, target: &Path, owner: &ServerOwner) -> 
         .collect();
     plan.filesystems = filesystem_needs(&needs)?;
     check_space(&plan.filesystems)
+}
+
+impl RestorePlan {
+    /// Looks at the data directory (number 0) or a tablespace's.
+    ///
+    /// # Errors
+    /// Those of [`inspect`] and [`inspect_over`].
+    pub(super) fn state_of(&self, number: usize, directory: &Path, target: &Path) -> Result<TargetState, RestoreError> {
+        match (self.over, number.checked_sub(1).and_then(|place| self.tablespaces.get(place))) {
+            (false, _) => inspect(directory),
+            (true, None) => inspect_over(directory, self.survey.control.system_identifier),
+            (true, Some(tablespace)) => inspect_tablespace_over(directory, target, tablespace.oid),
+        }
+    }
+
+    /// Sums what the cluster's own files take; beside them a tablespace's directory may hold others.
+    fn usage_over(&self, number: usize, directory: &Path) -> std::io::Result<Usage> {
+        if number == 0 {
+            return usage(directory);
+        }
+        let control = &self.survey.control;
+        let own = directory.join(PgVersionDirectory::new(control.version, control.catalog_version).to_string());
+        if own.is_dir() { usage(&own) } else { Ok(Usage::default()) }
+    }
 }
 
 /// Refuses tablespace targets that are relative, or equal to or inside another target.

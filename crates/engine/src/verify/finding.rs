@@ -41,6 +41,8 @@ pub enum FindingKind {
     VerifyPageKnownCorrupt { path: String, block: u32 },
     /// A relation file whose size is no multiple of the block size.
     VerifyPartialPage { path: String, size_bytes: u64 },
+    /// A file of changes whose head can't be, or does not fit the file.
+    VerifyChanges { path: String, detail: String },
     /// The archive holds a file that the manifest does not list.
     VerifyManifestUnlisted { path: String },
     /// The manifest lists a file that the archive does not hold.

@@ -9,12 +9,12 @@ use std::ops::Range;
 use vault::archive::{ArchiveMember, ArchiveReader, IndexReader, MemberKind, TarMember, padding_bytes};
 
 /// Goes through the plain stream, frame by frame.
-pub(super) struct TarCheck {
+pub(super) struct TarCheck<'r> {
     members: IndexReader,
     stage: Stage,
     /// How far the stream has been looked at.
     position: u64,
-    pub pages: Option<PageChecker>,
+    pub pages: Option<PageChecker<'r>>,
     pub manifest: Option<ManifestCheck>,
     pub files: u64,
 }
@@ -43,14 +43,14 @@ enum Stage {
     },
 }
 
-impl TarCheck {
+impl<'r> TarCheck<'r> {
     /// Begins at the stream's first byte.
     ///
     /// # Errors
     /// The archive's own, when the index can't be read.
     pub fn new(
         reader: &ArchiveReader,
-        pages: Option<PageChecker>,
+        pages: Option<PageChecker<'r>>,
         manifest: Option<ManifestCheck>,
     ) -> Result<Self, Error> {
         let mut members = reader.members()?;

@@ -15,10 +15,10 @@ const HASH_CHUNK_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ValidationLevel {
-    /// Existence, size, SHA-256 of the archive.
+    /// Existence, size, SHA-256 of the archive; that the backups it stands on are there and the right ones.
     Checksum,
-    /// Also every frame decodes, tar headers equal the index, every member's CRC-32C, every page's checksum, the manifest lists
-    /// exactly the members, WAL segments from start to stop are there.
+    /// Also every frame decodes, tar headers equal the index, every member's CRC-32C, every page's checksum, files of changes are what
+    /// their heads say, the manifest lists exactly the members, WAL segments from start to stop are there.
     Deep,
 }
 
@@ -74,6 +74,10 @@ pub fn validate(
         return Err(VerifyError::VerifyNotCompleted { id, state }.into());
     }
     let mut findings = Findings::default();
+    // What it stands on may be damaged as well: that is told of those backups. Here, that they are the right ones and there.
+    if let Err(fault) = repository.contents()?.chain(record) {
+        findings.error(&fault);
+    }
     let sha256_found = check_whole(repository, record, progress, cancel, &mut findings)?;
     let mut outcome = tar_check::Outcome { files: 0, pages: 0 };
     // An archive with a wrong digest is looked into all the same: the findings say which files suffered.

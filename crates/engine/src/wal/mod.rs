@@ -8,7 +8,10 @@ mod receive;
 mod slot;
 mod windows;
 
-pub use changes::{ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown, changes_from_server, changes_from_wal};
+pub use changes::{
+    ChangeAnswer, ChangeDetail, ChangeRange, ChangesUnknown, CompactedSummaries, changes_from_server, changes_from_wal,
+    compact_summaries,
+};
 pub use error::WalError;
 pub(crate) use fetch::read_until;
 pub use fetch::{FetchOutcome, FetchRequest, fetch, prefetch};

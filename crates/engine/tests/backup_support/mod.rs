@@ -46,8 +46,25 @@ pub fn restore(repository: &Repository, target: &Path, tablespaces: &[(&str, &Pa
         tablespaces: tablespaces.iter().map(|(old, new)| ((*old).to_owned(), new.to_path_buf())).collect(),
         owner: Some(testkit::server_owner().name),
         jobs: 2,
+        over: false,
         recovery: Default::default(),
     };
     let plan = plan(repository, &request).unwrap();
     apply(repository, &plan, &SilentProgress, &Cancel::new()).unwrap();
+}
+
+/// Restores over the cluster in `target`; returns how many bytes of the backup's files were written.
+pub fn restore_over(repository: &Repository, target: &Path, tablespaces: &[(&str, &Path)]) -> u64 {
+    let request = RestoreRequest {
+        selector: RestoreSelector::Latest,
+        target: Some(target.to_owned()),
+        tablespaces: tablespaces.iter().map(|(old, new)| ((*old).to_owned(), new.to_path_buf())).collect(),
+        owner: Some(testkit::server_owner().name),
+        jobs: 2,
+        over: true,
+        recovery: Default::default(),
+    };
+    let plan = plan(repository, &request).unwrap();
+    let outcome = apply(repository, &plan, &SilentProgress, &Cancel::new()).unwrap();
+    outcome.over.expect("the target is a cluster").written_bytes
 }

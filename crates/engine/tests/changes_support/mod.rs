@@ -43,7 +43,17 @@ pub fn range(from: (TimelineId, Lsn), to: (TimelineId, Lsn)) -> ChangeRange {
 
 /// Asks the way *wal*, with the server's files in `data_directory`.
 pub fn ask(repository: &Repository, geometry: WalGeometry, range: &ChangeRange, data_directory: &Path) -> ChangeAnswer {
-    let mut reader = LocalSource::new(data_directory).reader().unwrap();
+    ask_through(&LocalSource::new(data_directory), repository, geometry, range)
+}
+
+/// Asks the way *wal*, with the server's files as `source` gives them.
+pub fn ask_through(
+    source: &dyn Source,
+    repository: &Repository,
+    geometry: WalGeometry,
+    range: &ChangeRange,
+) -> ChangeAnswer {
+    let mut reader = source.reader().unwrap();
     changes_from_wal(repository, geometry, BLOCK_BYTES, range, reader.as_mut(), &Cancel::new())
         .unwrap_or_else(|error| panic!("{} {error}", error.key()))
 }

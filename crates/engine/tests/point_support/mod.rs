@@ -90,6 +90,7 @@ impl World {
             tablespaces: vec![],
             owner: None,
             jobs: 2,
+            over: false,
             recovery,
         }
     }

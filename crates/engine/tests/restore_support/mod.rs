@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use pgformat::backup_label::BackupLabel;
 use pgformat::backup_manifest::{ManifestFile, ManifestWalRange, ManifestWriter};
 use pgformat::page::page_checksum;
 use pgformat::{Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegmentSize};
@@ -305,7 +306,11 @@ pub fn manifest_of(members: &Members) -> Vec<u8> {
             writer.file(&file, &mut manifest);
         }
     }
-    let range = ManifestWalRange { timeline: TimelineId(1), start_lsn: START_LSN, end_lsn: STOP_LSN };
+    // As the label says, if there is one that can be read.
+    let label = members.iter().find(|(path, _)| path == b"backup_label").and_then(|(_, content)| content.as_deref());
+    let label = label.and_then(|label| BackupLabel::parse(&String::from_utf8_lossy(label)).ok());
+    let start_lsn = label.map_or(START_LSN, |label| label.start_lsn);
+    let range = ManifestWalRange { timeline: TimelineId(1), start_lsn, end_lsn: STOP_LSN };
     writer.finish(&[range], &mut manifest);
     manifest
 }

@@ -135,6 +135,7 @@ fn restore(session: &Session, stage: &Stage, repository: &Repository) -> Result<
         tablespaces: Vec::new(),
         owner: stage.owner_name(),
         jobs: session.settings.jobs,
+        over: false,
         recovery: Default::default(),
     };
     let plan = plan(repository, &request)?;

@@ -65,6 +65,7 @@ pub fn rewind(
         tablespaces: Vec::new(),
         owner: stage.owner_name(),
         jobs: session.settings.jobs,
+        over: false,
         recovery: RecoveryRequest { target: RecoveryTarget::Time(instant), ..RecoveryRequest::default() },
     };
     let plan = plan(repository, &request)?;

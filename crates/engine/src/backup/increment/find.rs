@@ -73,16 +73,19 @@ pub(crate) fn find_changes(
             ChangesFoundBy::Scan => Ok(context.from_scan(record, &base)?),
         };
         match found {
+            Err((reason, true)) => {
+                return Err(BackupError::BackupChangesUnknown { way: way.word(), reason }.into());
+            }
             Ok(table) => return Ok((ChangedBlocks { table, found_by: *way, base, geometry }, passed_over)),
-            Err(reason) => passed_over.push(reason),
+            Err((reason, false)) => passed_over.push(reason),
         }
     }
     let (way, reason) = (ways[0].word(), passed_over.pop().unwrap_or_default());
     Err(BackupError::BackupChangesUnknown { way, reason }.into())
 }
 
-/// A table, or `{"key": …, arguments}`: why this way can't tell.
-type Answer = Result<BlockReferenceTable, Value>;
+/// A table; or why this way can't tell, as `{"key": …, arguments}`, and whether no other way could: the base itself is of no use.
+type Answer = Result<BlockReferenceTable, (Value, bool)>;
 
 fn known(answer: ChangeAnswer) -> Result<Answer, Error> {
     Ok(match answer {
@@ -90,7 +93,10 @@ fn known(answer: ChangeAnswer) -> Result<Answer, Error> {
             tracing::debug!(?detail, "changed blocks");
             Ok(table)
         }
-        ChangeAnswer::Unknown(unknown) => Err(serde_json::to_value(unknown).unwrap_or_default()),
+        ChangeAnswer::Unknown(unknown) => {
+            let is_about_base = unknown.is_about_base();
+            Err((serde_json::to_value(unknown).unwrap_or_default(), is_about_base))
+        }
     })
 }
 

@@ -9,7 +9,7 @@ mod members;
 mod scan;
 
 pub(super) use base::choose_base;
-pub(super) use changed::{ChangedBlocks, FileMethod};
+pub(super) use changed::{ChangedBlocks, ChangesFoundBy, FileMethod};
 pub(super) use file::{BlockPages, IncrementFile};
 pub use find::ChangesChoice;
 pub(super) use find::{FindContext, find_changes};

@@ -125,6 +125,7 @@ fn to_alignment(offset: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::OpenedFile;
     use super::*;
     use proptest::prelude::*;
 
@@ -153,7 +154,8 @@ mod tests {
             let path = folder.path().join("file");
             let made = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
             let direct = if direct { open_direct(&directory, OsStr::new("file"), &made) } else { None };
-            let shared = SharedFile::new(made, direct, path.clone(), size as u64, Some(crc32c::crc32c(&content)));
+            let opened = OpenedFile { file: made, direct, old_bytes: None };
+            let shared = SharedFile::new(opened, path.clone(), size as u64, Some(crc32c::crc32c(&content)));
             std::thread::scope(|scope| {
                 for part in borders.windows(2) {
                     let (shared, content) = (&shared, &content[part[0]..part[1]]);

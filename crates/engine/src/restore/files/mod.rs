@@ -3,6 +3,7 @@
 mod direct;
 mod durable;
 mod layout;
+mod rewrite;
 mod split;
 mod survey;
 mod tree;
@@ -11,7 +12,8 @@ mod write;
 pub(super) use durable::{sync_file, sync_path, sync_roots};
 pub(crate) use layout::Layout;
 pub(super) use layout::is_in_place;
+pub(super) use rewrite::RewriteCounts;
 pub(crate) use survey::survey;
-pub(super) use survey::{Survey, add_layered};
+pub(super) use survey::{SIGNAL_FILES, Survey, add_layered};
 pub(super) use tree::{Tree, TreeWriter};
-pub(super) use write::write_members;
+pub(super) use write::{MANIFEST_PATH, write_members};

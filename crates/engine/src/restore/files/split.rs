@@ -5,14 +5,14 @@
 //! made beforehand and shared: each worker writes its part, and whoever writes the last one checks the whole.
 
 use super::durable::{begin_writeback, sync_file};
-use super::tree::{Tree, TreeWriter};
+use super::tree::{OpenedFile, Tree, TreeWriter};
 use crate::chain::{Chain, LayeredFile};
 use crate::restore::RestoreError;
 use crate::restore::error::write_error;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use vault::archive::SeekTable;
 
@@ -82,6 +82,8 @@ pub(crate) struct SharedFile {
     path: PathBuf,
     size_bytes: u64,
     crc32c: Option<u32>,
+    /// How long it was, if it was there before.
+    old_bytes: Option<u64>,
     parts: Mutex<Vec<WrittenPart>>,
 }
 
@@ -92,8 +94,14 @@ struct WrittenPart {
 }
 
 impl SharedFile {
-    pub fn new(file: File, direct: Option<File>, path: PathBuf, size_bytes: u64, crc32c: Option<u32>) -> Self {
-        SharedFile { file, direct, path, size_bytes, crc32c, parts: Mutex::new(Vec::new()) }
+    pub fn new(opened: OpenedFile, path: PathBuf, size_bytes: u64, crc32c: Option<u32>) -> Self {
+        let OpenedFile { file, direct, old_bytes } = opened;
+        SharedFile { file, direct, path, size_bytes, crc32c, old_bytes, parts: Mutex::new(Vec::new()) }
+    }
+
+    /// Returns the file, its path and its old length, if it was there before.
+    pub fn existing(&self) -> Option<(&File, &Path, u64)> {
+        self.old_bytes.map(|old_bytes| (&self.file, self.path.as_path(), old_bytes))
     }
 
     /// Tells whether whole aligned pieces are to go to [`Self::write_direct_at`].
@@ -197,9 +205,9 @@ impl<'a> Splitter<'a> {
             }
             return Ok(());
         }
-        let (file, direct) = writer.create_large_file(root, path, member.size_bytes)?;
+        let opened = writer.open_large_file(root, path, member.size_bytes)?;
         let full_path = tree.full_path(root, path);
-        let shared = Arc::new(SharedFile::new(file, direct, full_path, member.size_bytes, Some(member.crc32c)));
+        let shared = Arc::new(SharedFile::new(opened, full_path, member.size_bytes, Some(member.crc32c)));
         let mut start = content.start;
         while start < content.end {
             if start >= self.run_end {
@@ -268,9 +276,9 @@ impl<'c> LayeredSplitter<'c> {
             let destination = Destination::Whole(WholeFile { root, path: path.into(), crc32c: None });
             return self.push(layered, 0..size_bytes, destination, emit);
         }
-        let (file, direct) = writer.create_large_file(root, path, size_bytes)?;
+        let opened = writer.open_large_file(root, path, size_bytes)?;
         let full_path = tree.full_path(root, path);
-        let shared = Arc::new(SharedFile::new(file, direct, full_path, size_bytes, None));
+        let shared = Arc::new(SharedFile::new(opened, full_path, size_bytes, None));
         let mut start = 0;
         while start < size_bytes {
             let end = layered.cut_after(self.chain, start + RUN_BYTES - self.run_bytes.min(RUN_BYTES - 1));
@@ -326,7 +334,8 @@ mod tests {
             let path = folder.path().join("file");
             let shared = |crc32c| {
                 let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
-                SharedFile::new(file, None, path.clone(), content.len() as u64, Some(crc32c))
+                let opened = OpenedFile { file, direct: None, old_bytes: None };
+                SharedFile::new(opened, path.clone(), content.len() as u64, Some(crc32c))
             };
             let write = |file: &SharedFile| -> Vec<bool> {
                 parts.iter().map(|part| {

@@ -6,7 +6,7 @@ use super::split::DIRECT_FILE_BYTES;
 use crate::restore::RestoreError;
 use crate::restore::error::write_error;
 use crate::restore::target::Ownership;
-use rustix::fs::{Mode, OFlags, fchmod, mkdirat, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, fstat, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -22,6 +22,17 @@ const CACHED_DIRECTORIES: usize = 32;
 pub(crate) struct Tree {
     roots: Vec<Root>,
     ownership: Ownership,
+    /// Files and directories may be there already.
+    over: bool,
+}
+
+/// A file, opened to be made right.
+pub(crate) struct OpenedFile {
+    pub file: File,
+    /// The same file, for writing past the page cache; only of a new one.
+    pub direct: Option<File>,
+    /// How long it was; `None` for a new one.
+    pub old_bytes: Option<u64>,
 }
 
 struct Root {
@@ -31,7 +42,13 @@ struct Root {
 
 impl Tree {
     pub fn new(ownership: Ownership) -> Self {
-        Tree { roots: Vec::new(), ownership }
+        Tree { roots: Vec::new(), ownership, over: false }
+    }
+
+    /// Says that a restore is made over what is there.
+    #[must_use]
+    pub fn over(self) -> Self {
+        Tree { over: true, ..self }
     }
 
     /// Adds the next root.
@@ -79,25 +96,72 @@ impl<'t> TreeWriter<'t> {
         result.map_err(|error| write_error(&tree.full_path(root, path), error))
     }
 
-    /// Makes a new file that several workers will write: with its blocks reserved, and, if it is large and the file system can,
-    /// opened once more for writing past the page cache.
+    /// Opens a file to be made right; makes it if it is not there. One with other names is left to them and made anew: what is
+    /// written here must not change a copy that shares its blocks.
     ///
     /// # Errors
-    /// As [`Self::create_file`].
-    pub fn create_large_file(
+    /// `RestoreWrite`, `RestoreDiskFull`.
+    pub fn open_file(&mut self, root: usize, path: &[u8]) -> Result<OpenedFile, RestoreError> {
+        let (parent, name) = split(path);
+        let tree = self.tree;
+        let result = self.directory(root, parent).and_then(|directory| {
+            let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            let file = match openat(directory, name, flags, Mode::empty()) {
+                Ok(file) => file,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let status = fstat(&file)?;
+            #[allow(clippy::unnecessary_cast, reason = "nlink_t is another integer on some systems")]
+            if status.st_nlink as u64 > 1 {
+                unlinkat(directory, name, AtFlags::empty())?;
+                return Ok(None);
+            }
+            tree.settle_over(&file, &status, tree.ownership.file_mode)?;
+            Ok(Some((File::from(file), u64::try_from(status.st_size).unwrap_or(0))))
+        });
+        match result.map_err(|error| write_error(&tree.full_path(root, path), error))? {
+            Some((file, old_bytes)) => Ok(OpenedFile { file, direct: None, old_bytes: Some(old_bytes) }),
+            None => Ok(OpenedFile { file: self.create_file(root, path)?, direct: None, old_bytes: None }),
+        }
+    }
+
+    /// The same for a file that several workers will write: it has its size from now on, with the blocks it lacks reserved.
+    ///
+    /// # Errors
+    /// As [`Self::open_file`].
+    pub fn open_large_file(&mut self, root: usize, path: &[u8], size_bytes: u64) -> Result<OpenedFile, RestoreError> {
+        let opened = if self.tree.over { Some(self.open_file(root, path)?) } else { None };
+        match opened {
+            Some(OpenedFile { file, old_bytes: Some(old_bytes), .. }) => {
+                let sized = file.set_len(size_bytes).and_then(|()| reserve(&file, size_bytes));
+                sized.map_err(|error| write_error(&self.tree.full_path(root, path), error))?;
+                Ok(OpenedFile { file, direct: None, old_bytes: Some(old_bytes) })
+            }
+            Some(OpenedFile { file, .. }) => self.prepare_large(root, path, size_bytes, file),
+            None => {
+                let file = self.create_file(root, path)?;
+                self.prepare_large(root, path, size_bytes, file)
+            }
+        }
+    }
+
+    /// Reserves a new file's blocks, and, if it is large and the file system can, opens it once more for writing past the page
+    /// cache.
+    fn prepare_large(
         &mut self,
         root: usize,
         path: &[u8],
         size_bytes: u64,
-    ) -> Result<(File, Option<File>), RestoreError> {
-        let file = self.create_file(root, path)?;
+        file: File,
+    ) -> Result<OpenedFile, RestoreError> {
         reserve(&file, size_bytes).map_err(|error| write_error(&self.tree.full_path(root, path), error))?;
         if size_bytes < DIRECT_FILE_BYTES {
-            return Ok((file, None));
+            return Ok(OpenedFile { file, direct: None, old_bytes: None });
         }
         let (parent, name) = split(path);
         let direct = self.directory(root, parent).ok().and_then(|directory| open_direct(directory, name, &file));
-        Ok((file, direct))
+        Ok(OpenedFile { file, direct, old_bytes: None })
     }
 
     /// Makes a directory if it is not there, and those above it.
@@ -115,6 +179,10 @@ impl<'t> TreeWriter<'t> {
         let result = self.directory(root, parent).and_then(|directory| {
             match mkdirat(directory, name, Mode::from_raw_mode(mode)) {
                 Ok(()) => {}
+                Err(Errno::EXIST) if tree.over => {
+                    let existing = open_directory(directory, name)?;
+                    return tree.settle_over(&existing, &fstat(&existing)?, mode);
+                }
                 Err(Errno::EXIST) => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -131,7 +199,7 @@ impl<'t> TreeWriter<'t> {
         let (parent, name) = split(path);
         let tree = self.tree;
         let result = self.directory(root, parent).and_then(|directory| {
-            use rustix::fs::{AtFlags, Gid, Uid, chownat, symlinkat};
+            use rustix::fs::{Gid, Uid, chownat, symlinkat};
             symlinkat(destination, directory, name)?;
             match tree.ownership.owner {
                 Some((uid, gid)) => {
@@ -169,6 +237,14 @@ impl<'t> TreeWriter<'t> {
 }
 
 impl Tree {
+    /// Gives a file or directory that was there its owner and mode, where they differ.
+    fn settle_over(&self, file: &OwnedFd, status: &Stat, mode: u32) -> rustix::io::Result<()> {
+        if self.ownership.differs_from(status) {
+            self.ownership.give(file)?;
+        }
+        if status.st_mode & 0o7777 == mode { Ok(()) } else { fchmod(file, Mode::from_raw_mode(mode)) }
+    }
+
     /// Gives a new file its owner, and its mode where the process's umask may have narrowed it.
     fn settle(&self, file: &OwnedFd, mode: u32) -> rustix::io::Result<()> {
         self.ownership.give(file)?;

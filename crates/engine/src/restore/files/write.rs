@@ -4,6 +4,7 @@
 use super::direct::{AlignedBuffer, PartWriter};
 use super::durable::sync_file;
 use super::layout::Layout;
+use super::rewrite::{RewriteCounts, Rewriter};
 use super::split::{Destination, LayeredSplitter, PieceSource, Run, SharedFile, Splitter, WholeContent, WholeFile};
 use super::survey::SIGNAL_FILES;
 use super::tree::{Tree, TreeWriter};
@@ -21,10 +22,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What `pg_verifybackup` asks for.
-const MANIFEST_PATH: &[u8] = b"backup_manifest";
+pub(crate) const MANIFEST_PATH: &[u8] = b"backup_manifest";
 
 /// Writes every output but pg_control, backup_label and signal files. What the newest archive of a chain says of its own members in
-/// backup_manifest is true of no file of the cluster, so that is left out as well.
+/// backup_manifest is true of no file of the cluster, so that is left out as well. With `over`, files that are there are compared
+/// and made right.
 ///
 /// # Errors
 /// The first worker's.
@@ -32,6 +34,7 @@ pub(crate) fn write_members(
     chain: &Chain,
     layout: &Layout,
     tree: &Tree,
+    over: Option<&RewriteCounts>,
     jobs: usize,
     progress: &dyn Progress,
     cancel: &Cancel,
@@ -41,7 +44,7 @@ pub(crate) fn write_members(
         let (sender, receiver) = bounded::<Run>(jobs);
         for _ in 0..jobs {
             let receiver = receiver.clone();
-            let worker = Worker { chain, tree, progress, cancel, outcome: &outcome };
+            let worker = Worker { chain, tree, over, progress, cancel, outcome: &outcome };
             scope.spawn(move || worker.work(&receiver));
         }
         // Only workers hold it now: when the last one is gone, sending fails instead of waiting for ever.
@@ -135,6 +138,7 @@ impl Outcome {
 struct Worker<'a> {
     chain: &'a Chain,
     tree: &'a Tree,
+    over: Option<&'a RewriteCounts>,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
     outcome: &'a Outcome,
@@ -159,6 +163,7 @@ impl Worker<'_> {
         let mut reader = self.chain.reader()?;
         let mut writer = TreeWriter::new(self.tree);
         let mut buffer = AlignedBuffer::new();
+        let mut found = Vec::new();
         for run in runs {
             for piece in run.pieces {
                 if self.outcome.failed.load(Ordering::Acquire) {
@@ -166,10 +171,26 @@ impl Worker<'_> {
                 }
                 self.cancel.check()?;
                 match piece.destination {
-                    Destination::Whole(file) => self.write_whole(&file, &piece.source, &mut reader, &mut writer)?,
-                    Destination::Part { file, offset } => {
-                        self.write_part(&file, offset, &piece.source, &mut reader, &mut buffer)?;
-                    }
+                    Destination::Whole(file) => match self.over {
+                        None => self.write_whole(&file, &piece.source, &mut reader, &mut writer)?,
+                        Some(counts) => {
+                            self.rewrite_whole(&file, &piece.source, &mut reader, &mut writer, (counts, &mut found))?;
+                        }
+                    },
+                    Destination::Part { file, offset } => match self.over.zip(file.existing()) {
+                        None => {
+                            self.write_part(&file, offset, &piece.source, &mut reader, &mut buffer)?;
+                            if let Some(counts) = self.over {
+                                counts.written_bytes.fetch_add(piece.source.size_bytes(), Ordering::Relaxed);
+                            }
+                        }
+                        Some((counts, (existing, path, old_bytes))) => {
+                            let place = (offset, old_bytes);
+                            let mut part = Rewriter::new((existing, path), place, counts, &mut found);
+                            let crc = self.read(&piece.source, &mut reader, &mut |bytes| part.write(bytes))?;
+                            file.finish_part(offset, piece.source.size_bytes(), crc)?;
+                        }
+                    },
                 }
             }
         }
@@ -216,6 +237,33 @@ impl Worker<'_> {
             return Err(RestoreError::RestoreContent { path: path().display().to_string() }.into());
         }
         Ok(sync_file(&file, source.size_bytes()).map_err(|error| write_error(&path(), error))?)
+    }
+
+    /// Makes a file right that may be there already.
+    fn rewrite_whole(
+        &self,
+        whole: &WholeFile,
+        source: &PieceSource,
+        reader: &mut ChainReader<'_>,
+        writer: &mut TreeWriter<'_>,
+        (counts, found): (&RewriteCounts, &mut Vec<u8>),
+    ) -> Result<(), Error> {
+        let opened = writer.open_file(whole.root, &whole.path)?;
+        let path = self.tree.full_path(whole.root, &whole.path);
+        let (size_bytes, old_bytes) = (source.size_bytes(), opened.old_bytes.unwrap_or(0));
+        let mut rewriter = Rewriter::new((&opened.file, &path), (0, old_bytes), counts, found);
+        let crc = self.read(source, reader, &mut |bytes| rewriter.write(bytes))?;
+        let has_written = rewriter.has_written();
+        if whole.crc32c.is_some_and(|wanted| crc != wanted) {
+            return Err(RestoreError::RestoreContent { path: path.display().to_string() }.into());
+        }
+        if old_bytes > size_bytes {
+            opened.file.set_len(size_bytes).map_err(|error| write_error(&path, error))?;
+        }
+        if has_written {
+            sync_file(&opened.file, size_bytes).map_err(|error| write_error(&path, error))?;
+        }
+        Ok(())
     }
 
     fn write_part(

@@ -31,6 +31,9 @@ pub(crate) struct Marker {
     pub data_directory: PathBuf,
     pub archive_name: String,
     pub pid: u32,
+    /// The restore is made over what was there: that is no remains of it.
+    #[serde(default)]
+    pub over: bool,
 }
 
 const PURPOSE: &str = "cadena restore";
@@ -42,6 +45,7 @@ impl Marker {
             data_directory: data_directory.to_owned(),
             archive_name: archive_name.to_owned(),
             pid: std::process::id(),
+            over: false,
         }
     }
 }
@@ -58,6 +62,10 @@ pub(crate) struct Claim {
     before: Option<(u32, u32, u32)>,
     /// An interrupted restore's files were removed.
     pub removed_remains: bool,
+    /// What is in the directory was there before.
+    over: bool,
+    /// Whether the marker was there before.
+    was_marked: bool,
 }
 
 /// How new directories are made and given away.
@@ -70,6 +78,11 @@ pub(crate) struct Ownership {
 }
 
 impl Ownership {
+    /// Tells whether a file belongs to somebody else.
+    pub fn differs_from(&self, status: &rustix::fs::Stat) -> bool {
+        self.owner.is_some_and(|owner| owner != (status.st_uid, status.st_gid))
+    }
+
     /// Gives `file` its owner.
     pub fn give(&self, file: impl AsFd) -> rustix::io::Result<()> {
         use rustix::fs::{Gid, Uid, fchown};
@@ -80,10 +93,20 @@ impl Ownership {
     }
 }
 
+/// Reads a directory's marker, if there is one that can be understood.
+pub(crate) fn read_marker(directory: &Path) -> Option<Marker> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let marker = File::from(open(directory.join(MARKER_FILE), flags, Mode::empty()).ok()?);
+    let mut text = Vec::new();
+    marker.take(MAX_MARKER_BYTES).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok().filter(|marker: &Marker| marker.purpose == PURPOSE)
+}
+
 /// Tells whether a marked directory holds an interrupted restore's remains. Changes nothing.
 ///
 /// # Errors
-/// `RestoreBusy` when the marker is locked; `RestoreTarget` when it can't be read.
+/// `RestoreBusy` when the marker is locked; `RestoreTarget` when it can't be read; `RestoreUnfinishedOver` when it is that of a
+/// restore over a cluster, whose files are no remains.
 pub(crate) fn is_remains(directory: &Path) -> Result<bool, RestoreError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let mut marker = match open(directory.join(MARKER_FILE), flags, Mode::empty()) {
@@ -113,8 +136,11 @@ fn judge(marker: &mut File, directory: &Path) -> Result<bool, RestoreError> {
     let mut text = Vec::new();
     marker.take(MAX_MARKER_BYTES).read_to_end(&mut text).map_err(|error| target_error(directory, error))?;
     match serde_json::from_slice::<Marker>(&text) {
+        Ok(marker) if marker.purpose == PURPOSE && marker.over && !has_control_file(&marker.data_directory) => {
+            Err(RestoreError::RestoreUnfinishedOver { directory: directory.display().to_string() })
+        }
         // Of a tablespace too: once the cluster it belongs to has its control file, the restore was as good as done.
-        Ok(marker) => Ok(marker.purpose == PURPOSE && !has_control_file(&marker.data_directory)),
+        Ok(marker) => Ok(marker.purpose == PURPOSE && !marker.over && !has_control_file(&marker.data_directory)),
         // Killed before the marker was written, hence before anything else was: it must be alone.
         Err(_) => {
             let entries =
@@ -177,6 +203,8 @@ impl Claim {
             made: std::mem::take(made),
             before,
             removed_remains: others,
+            over: false,
+            was_marked: !created,
         };
         match claim.begin(&mut file, marker, ownership) {
             Ok(()) => Ok(claim),
@@ -189,23 +217,74 @@ impl Claim {
 
     /// Empties the directory, and writes down whose it is.
     fn begin(&self, file: &mut File, marker: &Marker, ownership: &Ownership) -> Result<(), RestoreError> {
-        let marker_path = self.path.join(MARKER_FILE);
         remove_contents(&self.directory, &[MARKER_FILE]).map_err(|error| write_error(&self.path, error))?;
-        let text = serde_json::to_vec(marker).map_err(|error| RestoreError::RestoreTarget {
-            directory: self.path.display().to_string(),
-            detail: error.to_string(),
-        })?;
-        let write = |file: &mut File| {
-            file.set_len(0)?;
-            file.rewind()?;
-            file.write_all(&text)?;
-            file.sync_all()
-        };
-        write(file).map_err(|error| write_error(&marker_path, error))?;
+        write_marker(file, marker, &self.path)?;
         ownership.give(&self.directory).map_err(|error| write_error(&self.path, error))?;
         rustix::fs::fchmod(&self.directory, Mode::from_raw_mode(ownership.directory_mode))
             .map_err(|error| write_error(&self.path, error))?;
         rustix::fs::fsync(&self.directory).map_err(|error| write_error(&self.path, error))
+    }
+
+    /// Marks a directory as ours whose content stays: a restore will be made over it. Makes it if it is absent.
+    ///
+    /// # Errors
+    /// `RestoreBusy`, `RestoreTarget`, `RestoreWrite`. Nothing has changed then.
+    pub fn take_over(path: &Path, marker: &Marker, ownership: &Ownership) -> Result<Self, RestoreError> {
+        let mut made = Vec::new();
+        let result = Self::mark(path, marker, ownership, &mut made);
+        if result.is_err() {
+            for directory in made.iter().rev() {
+                let _ = std::fs::remove_dir(directory);
+            }
+        }
+        result
+    }
+
+    fn mark(
+        path: &Path,
+        marker: &Marker,
+        ownership: &Ownership,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<Self, RestoreError> {
+        make_directories(path, ownership, made)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = open(path, flags, Mode::empty()).map_err(|error| target_error(path, error))?;
+        let (mut file, created) = open_marker(&directory, path)?;
+        let marked = write_marker(&mut file, marker, path).and_then(|()| {
+            let _lock = file.try_clone().map_err(|error| target_error(path, error))?;
+            rustix::fs::fsync(&directory).map_err(|error| write_error(path, error))?;
+            Ok(_lock)
+        });
+        match marked {
+            Ok(lock) => Ok(Claim {
+                path: path.to_owned(),
+                directory,
+                _marker: lock,
+                made: std::mem::take(made),
+                before: None,
+                removed_remains: false,
+                over: true,
+                was_marked: !created,
+            }),
+            Err(error) => {
+                if created {
+                    // The directory is as it was, but for this; the error tells why it could not be used.
+                    let _ = rustix::fs::unlinkat(&directory, MARKER_FILE, rustix::fs::AtFlags::empty());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the directory itself its owner and mode.
+    ///
+    /// # Errors
+    /// `RestoreWrite`.
+    pub fn settle(&self, ownership: &Ownership) -> Result<(), RestoreError> {
+        ownership
+            .give(&self.directory)
+            .and_then(|()| rustix::fs::fchmod(&self.directory, Mode::from_raw_mode(ownership.directory_mode)))
+            .map_err(|error| write_error(&self.path, error))
     }
 
     /// Returns the directory.
@@ -243,7 +322,14 @@ impl Claim {
     /// [`Remains`] when something could not be removed; the marker stays then, for the next restore.
     pub fn clear(&self) -> Result<(), Remains> {
         let attempt = || -> std::io::Result<()> {
-            remove_contents(&self.directory, &[MARKER_FILE])?;
+            if self.over {
+                // Nothing but the marker is ours, and that only if no earlier restore left it.
+                if self.was_marked {
+                    return Ok(());
+                }
+            } else {
+                remove_contents(&self.directory, &[MARKER_FILE])?;
+            }
             if let Some((mode, uid, gid)) = self.before {
                 let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
                 rustix::fs::fchown(&self.directory, Some(uid), Some(gid))?;
@@ -267,6 +353,20 @@ impl Claim {
         }
         Ok(())
     }
+}
+
+fn write_marker(file: &mut File, marker: &Marker, directory: &Path) -> Result<(), RestoreError> {
+    let text = serde_json::to_vec(marker).map_err(|error| RestoreError::RestoreTarget {
+        directory: directory.display().to_string(),
+        detail: error.to_string(),
+    })?;
+    let write = |file: &mut File| {
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(&text)?;
+        file.sync_all()
+    };
+    write(file).map_err(|error| write_error(&directory.join(MARKER_FILE), error))
 }
 
 /// Puts all targets back as they were, and returns the error to tell: `error`, unless something had to stay.

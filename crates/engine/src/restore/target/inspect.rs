@@ -16,12 +16,14 @@ pub(crate) enum TargetState {
     Empty,
     /// An interrupted restore left files and its marker; they may be removed.
     Remains,
+    /// The cluster that a restore may be made over; its files stay where they are right.
+    Existing,
 }
 
 /// Looks at a target, which must be absent, empty, or an interrupted restore's.
 ///
 /// # Errors
-/// `RestoreTargetRunning`, `RestoreTargetNotEmpty`, `RestoreBusy`, `RestoreTarget`.
+/// `RestoreTargetRunning`, `RestoreTargetNotEmpty`, `RestoreBusy`, `RestoreTarget`, `RestoreUnfinishedOver`.
 pub(crate) fn inspect(directory: &Path) -> Result<TargetState, RestoreError> {
     if !directory.is_absolute() {
         let detail = "the path is not absolute".to_owned();
@@ -43,13 +45,22 @@ pub(crate) fn inspect(directory: &Path) -> Result<TargetState, RestoreError> {
     if entries.next().transpose().map_err(|error| target_error(directory, error))?.is_none() {
         return Ok(TargetState::Empty);
     }
-    if let Some(pid) = running_server(directory) {
-        return Err(RestoreError::RestoreTargetRunning { directory: directory.display().to_string(), pid });
-    }
+    check_not_running(directory)?;
     if directory.join(MARKER_FILE).symlink_metadata().is_ok() && is_remains(directory)? {
         return Ok(TargetState::Remains);
     }
     Err(RestoreError::RestoreTargetNotEmpty { directory: directory.display().to_string() })
+}
+
+/// Refuses a directory in which a server runs.
+///
+/// # Errors
+/// `RestoreTargetRunning`.
+pub(crate) fn check_not_running(directory: &Path) -> Result<(), RestoreError> {
+    match running_server(directory) {
+        Some(pid) => Err(RestoreError::RestoreTargetRunning { directory: directory.display().to_string(), pid }),
+        None => Ok(()),
+    }
 }
 
 /// Returns the process in `postmaster.pid` if it lives.

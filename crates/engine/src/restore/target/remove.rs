@@ -26,7 +26,11 @@ pub(crate) fn remove_contents(directory: impl AsFd, keep: &[&str]) -> io::Result
     remove_entries(directory, keep)
 }
 
-fn remove_entries(directory: std::os::fd::BorrowedFd<'_>, keep: &[&str]) -> io::Result<()> {
+/// The same, in no particular order.
+///
+/// # Errors
+/// As [`remove_contents`].
+pub(crate) fn remove_entries(directory: std::os::fd::BorrowedFd<'_>, keep: &[&str]) -> io::Result<()> {
     // Read whole before anything goes: an entry removed during a listing may hide others from it.
     let mut entries: Vec<(CString, FileType)> = Vec::new();
     for entry in Dir::read_from(directory)? {

@@ -3,18 +3,21 @@
 use crate::wal::TimelinePath;
 use pgformat::block_reference::SummaryFileName;
 use pgformat::{Lsn, WalSegmentSize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The summaries that are here and are not known to be damaged.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    names: Vec<SummaryFileName>,
+    /// By start.
+    names: BTreeMap<Lsn, Vec<SummaryFileName>>,
     damaged: BTreeSet<SummaryFileName>,
 }
 
 impl Stored {
     pub(super) fn new(names: Vec<SummaryFileName>) -> Self {
-        Stored { names, damaged: BTreeSet::new() }
+        let mut stored = Stored::default();
+        names.into_iter().for_each(|name| stored.names.entry(name.start_lsn).or_default().push(name));
+        stored
     }
 
     /// Notes one that can't be read.
@@ -22,9 +25,11 @@ impl Stored {
         self.damaged.insert(name);
     }
 
-    /// Notes one that is gone.
-    pub(super) fn forget(&mut self, name: SummaryFileName) {
-        self.names.retain(|other| *other != name);
+    /// Takes the present names in the place of those that were known: one of them is gone.
+    pub(super) fn replace(&mut self, gone: SummaryFileName, names: Vec<SummaryFileName>) {
+        let damaged = std::mem::take(&mut self.damaged);
+        *self = Stored::new(names.into_iter().filter(|name| *name != gone).collect());
+        self.damaged = damaged;
     }
 
     /// Tells whether it was there and can't be read.
@@ -40,8 +45,9 @@ impl Stored {
         limit: Lsn,
         size: WalSegmentSize,
     ) -> Option<SummaryFileName> {
-        let usable = self.usable(path, limit, size);
-        usable.filter(|name| name.start_lsn == at).max_by_key(|name| (name.end_lsn, name.timeline))
+        let names = self.names.get(&at)?.iter();
+        let usable = names.filter(|name| self.is_usable(name, path, limit, size));
+        usable.max_by_key(|name| (name.end_lsn, name.timeline)).copied()
     }
 
     /// Returns the summary that begins before `at`, as late as possible, and goes beyond it. It names blocks that changed
@@ -53,25 +59,20 @@ impl Stored {
         limit: Lsn,
         size: WalSegmentSize,
     ) -> Option<SummaryFileName> {
-        let usable = self.usable(path, limit, size);
-        let over = usable.filter(|name| name.start_lsn < at && name.end_lsn > at);
-        over.max_by_key(|name| (name.start_lsn, name.end_lsn, name.timeline))
+        self.names.range(..at).rev().find_map(|(_, names)| {
+            let further = names.iter().filter(|name| name.end_lsn > at);
+            let usable = further.filter(|name| self.is_usable(name, path, limit, size));
+            usable.max_by_key(|name| (name.end_lsn, name.timeline)).copied()
+        })
     }
 
     /// What a timeline's segments hold after the path has left it never happened here: not even too much may be taken from
     /// there, since a limit would void blocks. The beginning of a timeline's first segment is a copy of what came before.
-    fn usable<'a>(
-        &'a self,
-        path: &'a TimelinePath,
-        limit: Lsn,
-        size: WalSegmentSize,
-    ) -> impl Iterator<Item = SummaryFileName> + 'a {
-        self.names.iter().copied().filter(move |name| {
-            let on_path = path
-                .candidates(name.start_lsn.0 / size.bytes(), size)
-                .any(|part| part.timeline == name.timeline && part.end_lsn.is_none_or(|end| name.end_lsn <= end));
-            on_path && name.end_lsn <= limit && !self.damaged.contains(name)
-        })
+    fn is_usable(&self, name: &SummaryFileName, path: &TimelinePath, limit: Lsn, size: WalSegmentSize) -> bool {
+        let mut candidates = path.candidates(name.start_lsn.0 / size.bytes(), size);
+        let on_path =
+            candidates.any(|part| part.timeline == name.timeline && part.end_lsn.is_none_or(|end| name.end_lsn <= end));
+        on_path && name.end_lsn <= limit && !self.damaged.contains(name)
     }
 }
 

@@ -64,7 +64,7 @@ pub fn changes_from_wal(
 
 /// No record begins in the header of a segment's first page: an address right behind it means the segment's start, where
 /// summaries begin and end.
-fn without_header(lsn: Lsn, size: WalSegmentSize) -> Lsn {
+pub(super) fn without_header(lsn: Lsn, size: WalSegmentSize) -> Lsn {
     let offset = lsn.0 % size.bytes();
     if offset <= LONG_HEADER_BYTES { Lsn(lsn.0 - offset) } else { lsn }
 }
@@ -126,7 +126,8 @@ impl<'a> Follow<'a> {
                 self.detail.summaries += 1;
                 (self.at, self.previous) = (name.end_lsn, None);
             }
-            Ok(None) => self.stored.forget(name),
+            // Merged into a longer one meanwhile.
+            Ok(None) => self.stored.replace(name, archive.list_summaries()?),
             Err(error @ WalArchiveError::WalUnreadable { .. }) => {
                 tracing::warn!("{error}; it is made anew");
                 self.stored.mark_damaged(name);

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use vault::wal::WalArchive;
 
 /// What may wait to be summarized. When it is more, the rest of the segment goes by unsummarized.
-const WAITING_BYTES: usize = 8 << 20;
+const WAITING_BYTES: usize = 16 << 20;
 
 /// The background thread and its queue.
 pub(super) struct Summarizing {
