@@ -61,7 +61,7 @@ pub(crate) fn choose_base(
             Err(refusal) => {
                 tracing::info!(id = record.id.0, %refusal, "passed over as a base");
                 let reason = serde_json::to_value(&refusal).unwrap_or_default();
-                choice.passed_over.get_or_insert_with(|| (record.id, reason));
+                choice.passed_over.get_or_insert((record.id, reason));
             }
         }
     }
