@@ -3,6 +3,7 @@
 //!
 //! One chain is made for each version; every fault happens to a copy of its repository.
 
+#![allow(clippy::print_stderr, reason = "a test says what it does")]
 #![cfg(unix)]
 
 mod chain_support;
