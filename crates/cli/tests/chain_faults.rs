@@ -4,6 +4,7 @@
 //! One chain is made for each version; every fault happens to a copy of its repository.
 
 #![cfg(unix)]
+#![allow(clippy::print_stderr, reason = "a test says what it does, and what it skips")]
 
 mod chain_support;
 mod common;

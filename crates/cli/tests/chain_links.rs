@@ -5,6 +5,7 @@
 //! so that the difference names it. A VACUUM that cuts across the border of two segments has a test of its own.
 
 #![cfg(unix)]
+#![allow(clippy::print_stderr, reason = "a test says what it does, and what it skips")]
 
 mod chain_support;
 mod common;
