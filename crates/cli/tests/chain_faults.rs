@@ -3,8 +3,8 @@
 //!
 //! One chain is made for each version; every fault happens to a copy of its repository.
 
+#![allow(clippy::print_stderr, reason = "a test says what it does")]
 #![cfg(unix)]
-#![allow(clippy::print_stderr, reason = "a test says what it does, and what it skips")]
 
 mod chain_support;
 mod common;

@@ -4,8 +4,8 @@
 //! One cluster for each version and each way of finding changed blocks. What happens to tables happens to a table of its own each,
 //! so that the difference names it. A VACUUM that cuts across the border of two segments has a test of its own.
 
+#![allow(clippy::print_stderr, reason = "a test says what it does, and what it leaves out")]
 #![cfg(unix)]
-#![allow(clippy::print_stderr, reason = "a test says what it does, and what it skips")]
 
 mod chain_support;
 mod common;

@@ -148,6 +148,53 @@ fn goes_from_init_to_a_restored_server_that_answers() {
     assert_eq!((refused.code, refused.json()["error"]["key"].as_str()), (6, Some("restore-target-not-empty")));
 }
 
+#[test]
+fn a_chain_is_restored_and_put_over_its_own_newer_state() {
+    let Some(version) = newest() else { return };
+    let journey = Journey::with_repository(version);
+    journey.full();
+    journey.cluster.sql("UPDATE item SET body = 'changed' WHERE id % 500 = 0");
+    let increment = journey.ok(&["incremental", "--changes", "scan", "--json"]).json()["backup"].clone();
+    assert_eq!((increment["kind"].as_str(), increment["base_id"].as_u64()), (Some("INCREMENTAL"), Some(1)));
+    let digest = "SELECT count(*) || md5(string_agg(id || body, ',' ORDER BY id)) FROM item";
+    let wanted = journey.cluster.sql(digest);
+    assert_eq!(journey.ok(&["validate", "--level", "deep", "--json"]).json()["valid"].as_bool(), Some(true));
+
+    let folder = TestFolder::new();
+    let target = folder.path().join("restored");
+    let to = target.display().to_string();
+    let preview = journey.ok(&["preview", "--latest"]).stdout;
+    assert!(preview.contains("these 2 backups"), "{preview}");
+    journey.ok(&["restore", "--latest", "--to", &to]);
+    let copy = TestCluster::adopt(version, &target);
+    copy.start_with(&[]);
+    assert_eq!(copy.sql(digest), wanted);
+    copy.sql("DELETE FROM item WHERE id < 10000");
+
+    // While it runs, and without the word for it, nothing is touched.
+    let delta = ["restore", "--latest", "--to", &to, "--delta", "--json"];
+    let running = journey.run(&delta);
+    assert_eq!((running.code, running.json()["error"]["key"].as_str()), (6, Some("restore-target-running")));
+    copy.stop();
+    assert_eq!(journey.run(&["restore", "--latest", "--to", &to]).code, 6);
+    let report = journey.ok(&delta).json();
+    assert_eq!(report["plan"]["over"].as_bool(), Some(true));
+    let over = &report["outcome"]["over"];
+    let bytes = |key: &str| over[key].as_u64().unwrap_or_default();
+    assert!(bytes("compared_bytes") > 10_000_000 && bytes("written_bytes") < bytes("compared_bytes"), "{over}");
+    let again = journey.ok(&["restore", "--latest", "--to", &to, "--delta", "--lang", "es"]).stdout;
+    assert!(again.contains("Se compararon") && again.contains("Sobre el clúster"), "{again}");
+    let copy = TestCluster::adopt(version, &target);
+    copy.start_with(&[]);
+    assert_eq!(copy.sql(digest), wanted);
+    copy.stop();
+
+    let home = folder.make("home");
+    std::fs::write(home.join("letter"), b"x").unwrap_or_else(|error| panic!("{error}"));
+    let refused = journey.run(&["restore", "--latest", "--to", &home.display().to_string(), "--delta"]);
+    assert!(refused.code == 6 && refused.stderr.contains("no cluster"), "{refused:?}");
+}
+
 fn sha256sum(path: &Path) -> Option<String> {
     let output = Command::new("sha256sum").arg(path).output().ok()?;
     String::from_utf8(output.stdout).ok()?.split(' ').next().map(str::to_owned)

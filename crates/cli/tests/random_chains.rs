@@ -4,7 +4,7 @@
 //! rounds each version plays (one by default; the next round's seed is one more).
 
 #![cfg(unix)]
-#![allow(clippy::print_stderr, reason = "a test says what it does, and what it skips")]
+#![allow(clippy::print_stderr, reason = "a test says what it did, and how to do it again")]
 
 mod chain_support;
 mod common;

@@ -1,5 +1,7 @@
 //! A cluster with a table for each thing that may happen to tables.
 
+#![allow(clippy::print_stderr, reason = "a test says what it does, and what it leaves out")]
+
 use crate::chain_support::Chains;
 use pgformat::MajorVersion;
 use std::path::{Path, PathBuf};

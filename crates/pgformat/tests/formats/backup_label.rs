@@ -1,5 +1,5 @@
 use crate::fixture_text;
-use pgformat::backup_label::{BackupLabel, format_tablespace_map, parse_tablespace_map};
+use pgformat::backup_label::{BackupLabel, format_tablespace_map, parse_tablespace_map, without_incremental_lines};
 use pgformat::{FormatError, Lsn, TimelineId};
 use proptest::prelude::*;
 
@@ -96,7 +96,39 @@ fn refuses_a_malformed_or_unfinished_tablespace_map() {
     }
 }
 
+#[test]
+fn without_the_lines_that_name_a_base_every_other_byte_stays() {
+    let plain = b"START WAL LOCATION: 0/28 (file 000000010000000000000000)\nLABEL: \xff \nINCREMENTAL FROM LSN: 0/1\nSTART TIMELINE: 1\n";
+    let incremental = [plain.as_slice(), b"INCREMENTAL FROM LSN: 0/28\nINCREMENTAL FROM TLI: 1\n"].concat();
+    // The user's own words stay, whatever they look like, and need not be UTF-8.
+    assert_eq!(without_incremental_lines(&incremental), plain);
+    assert_eq!(without_incremental_lines(plain), plain);
+    for no_label in [b"".as_slice(), b"INCREMENTAL FROM LSN: 0/1\n", b"\xff\xfe"] {
+        assert_eq!(without_incremental_lines(no_label), no_label);
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_label_without_a_base_is_that_of_a_full(label in "(\\PC|\n|: ){0,40}", lsn: u64) {
+        let full = BackupLabel {
+            start_lsn: Lsn(lsn),
+            start_wal_file: "000000010000000000000001".to_owned(),
+            checkpoint_lsn: Lsn(lsn),
+            backup_method: "streamed".to_owned(),
+            backup_from: "primary".to_owned(),
+            start_time: "2026-11-24 04:06:57 CET".to_owned(),
+            label,
+            start_timeline: TimelineId(1),
+            incremental_from_lsn: None,
+            incremental_from_timeline: None,
+        };
+        let mut incremental = full.clone();
+        incremental.incremental_from_lsn = Some(Lsn(lsn));
+        incremental.incremental_from_timeline = Some(TimelineId(1));
+        prop_assert_eq!(without_incremental_lines(incremental.to_string().as_bytes()), full.to_string().into_bytes());
+    }
+
     #[test]
     fn every_label_reads_back(
         start: u64, checkpoint: u64, timeline in 1_u32.., label in "(\\PC|\n|: ){0,40}",

@@ -141,7 +141,7 @@ fn backup(world: &World, random: &mut Prng, is_first: bool, summarizes: bool) ->
     BackupStep {
         kind: *random.pick_weighted(&kinds),
         changes: *random.pick_weighted(&changes),
-        reader: if random.percent(33) { "sql" } else { "local" },
+        reader: random.pick_weighted::<&str>(&[(2, "local"), (1, "sql")]),
         meanwhile: if random.percent(35) { meanwhile::statements(world, random) } else { Vec::new() },
     }
 }

@@ -47,7 +47,7 @@ pub enum RepositoryError {
     /// A chain can't be restored.
     #[error(transparent)]
     #[serde(untagged)]
-    Chain(#[from] ChainFault),
+    Chain(Box<ChainFault>),
     /// The storage failed.
     #[error(transparent)]
     #[serde(untagged)]
@@ -56,4 +56,10 @@ pub enum RepositoryError {
     #[error(transparent)]
     #[serde(untagged)]
     Archive(#[from] ArchiveError),
+}
+
+impl From<ChainFault> for RepositoryError {
+    fn from(fault: ChainFault) -> Self {
+        RepositoryError::Chain(Box::new(fault))
+    }
 }

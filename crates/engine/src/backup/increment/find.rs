@@ -68,9 +68,9 @@ pub(crate) fn find_changes(
     let mut passed_over = Vec::new();
     for way in ways {
         let found = match way {
-            ChangesFoundBy::Wal => context.from_wal(record, start_lsn)?,
-            ChangesFoundBy::Server => context.from_server(record, start_lsn)?,
-            ChangesFoundBy::Scan => Ok(context.from_scan(record, &base)?),
+            ChangesFoundBy::Wal => context.by_wal(record, start_lsn)?,
+            ChangesFoundBy::Server => context.by_server(record, start_lsn)?,
+            ChangesFoundBy::Scan => Ok(context.by_scan(record, &base)?),
         };
         match found {
             Err((reason, true)) => {
@@ -101,7 +101,7 @@ fn known(answer: ChangeAnswer) -> Result<Answer, Error> {
 }
 
 impl FindContext<'_> {
-    fn from_wal(&self, record: &BackupRecord, start_lsn: Lsn) -> Result<Answer, Error> {
+    fn by_wal(&self, record: &BackupRecord, start_lsn: Lsn) -> Result<Answer, Error> {
         let geometry = WalGeometry {
             version: self.info.version,
             system_identifier: self.info.system_identifier,
@@ -114,7 +114,7 @@ impl FindContext<'_> {
         known(changes_from_wal(self.repository, geometry, block_bytes, &range, reader.as_mut(), self.cancel)?)
     }
 
-    fn from_server(&self, record: &BackupRecord, start_lsn: Lsn) -> Result<Answer, Error> {
+    fn by_server(&self, record: &BackupRecord, start_lsn: Lsn) -> Result<Answer, Error> {
         let mut connection = Connection::connect(self.settings)?;
         let mut reader = self.source.reader()?;
         let range = self.range(record, start_lsn);
@@ -131,7 +131,7 @@ impl FindContext<'_> {
         }
     }
 
-    fn from_scan(&self, record: &BackupRecord, base: &BaseMembers) -> Result<BlockReferenceTable, Error> {
+    fn by_scan(&self, record: &BackupRecord, base: &BaseMembers) -> Result<BlockReferenceTable, Error> {
         let settings = ScanSettings {
             version: self.info.version,
             own_names: self.own_names,
