@@ -136,14 +136,20 @@ impl Round {
         chains.taken.push(chain_support::taken::Taken { record, mark, expected });
     }
 
+    /// Each into a new folder and over the one before it, by turns.
     fn restore_all(&mut self, chains: &Chains) {
         let newest = chains.taken.len() - 1;
+        let mut before = None;
         for (position, taken) in chains.taken.iter().enumerate() {
-            let restored = taken.restore_and_compare(chains);
+            let restored = match before.take() {
+                None => taken.restore_and_compare(chains),
+                Some(before) => taken.restore_over_and_compare(chains, before),
+            };
             if position == newest {
                 restored.write_and_check();
             }
-            restored.stop_and_check_pages(self.schedule.checksums);
+            let stopped = restored.stop_and_check_pages(self.schedule.checksums);
+            before = position.is_multiple_of(2).then_some(stopped);
             self.note(&format!("backup {} is as it was", taken.id()));
         }
     }

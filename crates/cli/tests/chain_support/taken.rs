@@ -37,16 +37,27 @@ impl Taken {
         restored
     }
 
+    /// The same over a cluster that was restored before and is stopped, of which only what differs is written.
+    #[track_caller]
+    pub fn restore_over_and_compare(&self, chains: &Chains, before: Restored) -> Restored {
+        let target = before.cluster.data_directory().to_owned();
+        let Restored { cluster, folder, .. } = before;
+        drop(cluster);
+        let restored = self.restore_into(&chains.cadena, chains.cluster.version(), folder, &target, &["--delta"]);
+        self.compare(&restored.cluster);
+        restored
+    }
+
     /// Restores up to the mark and starts the server.
     #[track_caller]
     pub fn restore(&self, cadena: &Cadena, version: MajorVersion) -> Restored {
         let folder = TestFolder::new();
         let target = folder.path().join("data");
-        self.restore_over(cadena, version, folder, &target, &[])
+        self.restore_into(cadena, version, folder, &target, &[])
     }
 
     #[track_caller]
-    fn restore_over(
+    fn restore_into(
         &self,
         cadena: &Cadena,
         version: MajorVersion,
