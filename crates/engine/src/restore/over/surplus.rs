@@ -89,7 +89,7 @@ impl<'a> Surplus<'a> {
                 let mut walk = Walk { surplus: self, kept: &kept, root, removed: &mut removed };
                 walk.folder(directory.as_fd(), &mut Vec::new()).map_err(|fault| match fault {
                     Fault::Io(below, error) => write_error(&path.join(OsStr::from_bytes(&below)), error).into(),
-                    Fault::Other(error) => error,
+                    Fault::Other(error) => *error,
                 })?;
             }
         }
@@ -146,7 +146,7 @@ impl<'a> Surplus<'a> {
 /// Why a walk ended: the operating system's refusal at a path below the root, or something else.
 enum Fault {
     Io(Vec<u8>, Errno),
-    Other(Error),
+    Other(Box<Error>),
 }
 
 struct Walk<'w, 'a> {
@@ -158,7 +158,7 @@ struct Walk<'w, 'a> {
 
 impl Walk<'_, '_> {
     fn folder(&mut self, directory: BorrowedFd<'_>, path: &mut Vec<u8>) -> Result<(), Fault> {
-        self.surplus.cancel.check().map_err(|error| Fault::Other(error.into()))?;
+        self.surplus.cancel.check().map_err(|error| Fault::Other(Box::new(error.into())))?;
         let entries = list(directory).map_err(|error| Fault::Io(path.clone(), error))?;
         let length = path.len();
         for (name, kind) in entries {
@@ -199,7 +199,7 @@ impl Walk<'_, '_> {
             (Some(false), true) => {
                 let inner = open_folder(directory, name).map_err(io(path))?;
                 remove_entries(inner.as_fd(), &[])
-                    .map_err(|error| Fault::Other(write_error(&self.full_path(path), error).into()))?;
+                    .map_err(|error| Fault::Other(Box::new(write_error(&self.full_path(path), error).into())))?;
                 unlinkat(directory, name, AtFlags::REMOVEDIR).map_err(io(path))?;
                 self.removed.entries += 1;
             }
