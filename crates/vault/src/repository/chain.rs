@@ -22,10 +22,10 @@ pub enum ChainFault {
     ChainArchiveMissing { id: String, base: String, object: String },
     /// Another backup is in the base's place.
     #[error("backup {id} stands on a backup {base} whose {what} was {wanted}; that of the one here is {found}")]
-    ChainBaseSwapped { id: String, base: String, what: &'static str, wanted: String, found: String },
+    ChainBaseSwapped { id: String, base: String, what: &'static str, wanted: Box<str>, found: Box<str> },
     /// The two can't be of one cluster's one history.
     #[error("backup {id} and the backup {base} that it stands on differ in their {what}: {wanted} and {found}")]
-    ChainMismatch { id: String, base: String, what: &'static str, wanted: String, found: String },
+    ChainMismatch { id: String, base: String, what: &'static str, wanted: Box<str>, found: Box<str> },
 }
 
 impl RepositoryContents {
@@ -114,7 +114,7 @@ fn check_identity(link: &BackupRecord, base: &BackupRecord) -> Result<(), ChainF
     match facts.into_iter().find(|(_, wanted, found)| wanted != found) {
         None => Ok(()),
         Some((what, wanted, found)) => {
-            let (id, base) = (link.id.to_string(), base.id.to_string());
+            let (id, base, wanted, found) = (link.id.to_string(), base.id.to_string(), wanted.into(), found.into());
             Err(ChainFault::ChainBaseSwapped { id, base, what, wanted, found })
         }
     }
@@ -130,8 +130,8 @@ fn check_history(link: &BackupRecord, base: &BackupRecord) -> Result<(), ChainFa
         ("WAL segment size", segment(link), segment(base)),
         ("data checksums", link.data_checksums.to_string(), base.data_checksums.to_string()),
     ];
-    let mismatch = |what, wanted, found| {
-        let (id, base) = (link.id.to_string(), base.id.to_string());
+    let mismatch = |what, wanted: String, found: String| {
+        let (id, base, wanted, found) = (link.id.to_string(), base.id.to_string(), wanted.into(), found.into());
         Err(ChainFault::ChainMismatch { id, base, what, wanted, found })
     };
     if let Some((what, wanted, found)) = facts.into_iter().find(|(_, wanted, found)| wanted != found) {
