@@ -53,8 +53,8 @@ pub fn restore(repository: &Repository, target: &Path, tablespaces: &[(&str, &Pa
     apply(repository, &plan, &SilentProgress, &Cancel::new()).unwrap();
 }
 
-/// Restores over the cluster in `target`; returns how many bytes of the backup's files were written.
-pub fn restore_over(repository: &Repository, target: &Path, tablespaces: &[(&str, &Path)]) -> u64 {
+/// Restores over the cluster in `target`; returns how many bytes of the backup's files were written, and how many there are.
+pub fn restore_over(repository: &Repository, target: &Path, tablespaces: &[(&str, &Path)]) -> (u64, u64) {
     let request = RestoreRequest {
         selector: RestoreSelector::Latest,
         target: Some(target.to_owned()),
@@ -66,5 +66,5 @@ pub fn restore_over(repository: &Repository, target: &Path, tablespaces: &[(&str
     };
     let plan = plan(repository, &request).unwrap();
     let outcome = apply(repository, &plan, &SilentProgress, &Cancel::new()).unwrap();
-    outcome.over.expect("the target is a cluster").written_bytes
+    (outcome.over.expect("the target is a cluster").written_bytes, plan.plain_bytes)
 }
