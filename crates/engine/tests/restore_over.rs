@@ -162,6 +162,15 @@ fn what_is_right_is_compared_and_not_written() {
 
 #[test]
 fn damage_of_every_kind_is_put_right_and_only_that_is_written() {
+    damage_is_put_right(None);
+}
+
+#[test]
+fn damage_is_put_right_in_many_rounds_where_there_are_too_many_files_for_memory() {
+    damage_is_put_right(Some(3));
+}
+
+fn damage_is_put_right(most_entries: Option<u64>) {
     let stage = Stage::new();
     stage.restore("data", false).unwrap();
     let wanted = stage.found("data");
@@ -211,7 +220,11 @@ fn damage_of_every_kind_is_put_right_and_only_that_is_written() {
     std::fs::hard_link(at("base/1/1002"), outside.join("copy")).unwrap();
     let copy = std::fs::read(outside.join("copy")).unwrap();
 
-    let (_, outcome) = stage.restore("data", true).unwrap();
+    let mut plan = plan(&stage.sandbox.repository, &stage.request("data", true)).unwrap();
+    if let Some(most_entries) = most_entries {
+        plan = plan.with_most_entries(most_entries);
+    }
+    let outcome = apply(&stage.sandbox.repository, &plan, &SilentProgress, &Cancel::new()).unwrap();
     stage.assert_is("data", &wanted);
     assert_eq!(std::fs::read(outside.join("precious")).unwrap(), b"precious");
     assert!(std::fs::read(outside.join("copy")).unwrap() == copy);

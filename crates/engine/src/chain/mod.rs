@@ -27,4 +27,4 @@ pub(crate) use links::changed_path;
 pub use links::{Chain, ChainLink};
 pub use outputs::{OutputContent, OutputMember, Outputs};
 pub use read::ChainReader;
-pub(crate) use table::{PathKey, PathKeys};
+pub(crate) use table::{MOST_ENTRIES, PathKey, PathKeys};

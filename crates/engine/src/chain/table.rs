@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, RandomState};
 use vault::archive::MemberKind;
 
 /// How many files of archives one list holds, about.
-pub(super) const MOST_ENTRIES: u64 = 1 << 20;
+pub(crate) const MOST_ENTRIES: u64 = 1 << 20;
 /// Sizes are cut to this: a file's content lies within a tar stream of under 2^63 bytes, a relation's within 2^47.
 const SIZE_BITS: u32 = 47;
 

@@ -78,7 +78,7 @@ pub fn apply(
 ) -> Result<RestoreOutcome, Error> {
     let started = Instant::now();
     let (record, target) = subject(plan)?;
-    let chain = Chain::open(repository, &plan.backups)?;
+    let chain = Chain::open(repository, &plan.backups)?.with_most_entries(plan.most_entries);
     chain.check_digests(plan.jobs, progress, cancel)?;
     if let (Some(recovery), Some(work)) = (&plan.recovery, &plan.work) {
         progress.phase(Phase::Verifying, Some(recovery.wal_bytes));

@@ -6,7 +6,7 @@ use super::target::{
 };
 use super::{RecoveryPlan, RecoveryRequest, RecoveryTarget, RestoreError, RestoreNote, WalDelivery};
 use crate::Error;
-use crate::chain::Chain;
+use crate::chain::{Chain, MOST_ENTRIES};
 use crate::cluster::ServerOwner;
 use pgformat::relation_file::PgVersionDirectory;
 use serde::Serialize;
@@ -77,6 +77,9 @@ pub struct RestorePlan {
     pub recovery: Option<RecoveryPlan>,
     /// What its user should know of the choice.
     pub notes: Vec<RestoreNote>,
+    /// See [`Self::with_most_entries`].
+    #[serde(skip)]
+    pub(super) most_entries: u64,
     #[serde(skip)]
     pub(super) survey: Box<Survey>,
     /// What the recovery takes and is told; as `recovery`.
@@ -134,6 +137,7 @@ pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<Restore
         owner: None,
         jobs: request.jobs.max(1),
         recovery: None,
+        most_entries: MOST_ENTRIES,
         survey: Box::new(survey),
         work: work.map(Box::new),
         fetch_command: request.recovery.fetch_command.clone().unwrap_or_default(),
@@ -292,6 +296,13 @@ fn check_targets(
 }
 
 impl RestorePlan {
+    /// Bounds the lists of files that are held in memory, for tests: above it, indexes and directories are gone through in several
+    /// rounds.
+    #[must_use]
+    pub fn with_most_entries(self, most_entries: u64) -> Self {
+        RestorePlan { most_entries, ..self }
+    }
+
     /// Looks at the data directory (number 0) or a tablespace's.
     ///
     /// # Errors

@@ -75,7 +75,16 @@ fn write_over(
     claims.iter().try_for_each(|claim| claim.settle(&ownership))?;
     let tree: Tree = open_tree(claims, ownership)?.over();
     progress.phase(Phase::Restoring, Some(plan.plain_bytes));
-    let surplus = Surplus::new(chain, &layout, &tree, &plan.tablespaces, &plan.survey.control, cancel).remove()?;
+    let surplus = Surplus {
+        chain,
+        layout: &layout,
+        tree: &tree,
+        tablespaces: &plan.tablespaces,
+        control: &plan.survey.control,
+        cancel,
+        most_paths: plan.most_entries,
+    };
+    let surplus = surplus.remove()?;
     let counts = RewriteCounts::default();
     let mut written = write_contents(repository, chain, plan, &tree, Some(&counts), progress, cancel)?;
     written.notes.splice(0..0, surplus.notes);

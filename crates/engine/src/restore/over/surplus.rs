@@ -16,10 +16,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use vault::archive::MemberKind;
 
-/// How many paths of the backup are held in memory at a time, 16 bytes each; above it the directories are gone through once for each
-/// part.
-const MOST_PATHS: u64 = 2 << 20;
-
 /// Removes what is in the way.
 pub(super) struct Surplus<'a> {
     pub chain: &'a Chain,
@@ -28,7 +24,9 @@ pub(super) struct Surplus<'a> {
     pub tablespaces: &'a [TablespaceTarget],
     pub control: &'a ControlFile,
     pub cancel: &'a Cancel,
-    most_paths: u64,
+    /// How many paths of the backup are held in memory at a time, 16 bytes each; above it the directories are gone through once for
+    /// each part.
+    pub most_paths: u64,
 }
 
 /// What was removed.
@@ -64,17 +62,6 @@ fn key_of(keys: &PathKeys, root: usize, path: &[u8], is_folder: bool) -> PathKey
 }
 
 impl<'a> Surplus<'a> {
-    pub fn new(
-        chain: &'a Chain,
-        layout: &'a Layout,
-        tree: &'a Tree,
-        tablespaces: &'a [TablespaceTarget],
-        control: &'a ControlFile,
-        cancel: &'a Cancel,
-    ) -> Self {
-        Surplus { chain, layout, tree, tablespaces, control, cancel, most_paths: MOST_PATHS }
-    }
-
     /// Removes it.
     ///
     /// # Errors

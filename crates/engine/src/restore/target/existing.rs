@@ -1,8 +1,8 @@
 //! May a restore be made over what is there? Only over the very cluster that the backup is of, stopped, or over what an earlier
 //! restore of ours left.
 
-use super::claim::{Marker, read_marker};
 use super::inspect::{TargetState, check_not_running, inspect};
+use super::marker::read_marker;
 use crate::restore::RestoreError;
 use crate::restore::error::{target_error, write_error};
 use pgformat::SystemIdentifier;
@@ -145,11 +145,4 @@ fn rename(global: impl AsFd, from: &str, to: &str) -> rustix::io::Result<()> {
 
 fn name_of(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
-}
-
-impl Marker {
-    /// Says that what is beside it was there before, and must not be removed.
-    pub fn over(self) -> Self {
-        Marker { over: true, ..self }
-    }
 }

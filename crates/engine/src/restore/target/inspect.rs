@@ -1,6 +1,6 @@
 //! Is a directory fit to be written into? Looks, and changes nothing.
 
-use super::claim::{MARKER_FILE, is_remains};
+use super::marker::{MARKER_FILE, is_remains};
 use super::space::Usage;
 use crate::restore::RestoreError;
 use crate::restore::error::target_error;
