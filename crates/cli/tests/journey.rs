@@ -322,7 +322,10 @@ fn the_demo_proves_what_it_says_and_clears_up() {
     let answer = cadena.run(&["demo", "--json"]);
     let report = answer.json();
     assert_eq!((answer.code, report["same"].as_bool()), (0, Some(true)), "{answer:?}");
-    assert_eq!(report["backup"]["sha256"], report["validation"]["sha256_found"]);
+    let kinds: Vec<_> =
+        report["backups"].as_array().into_iter().flatten().map(|backup| backup["kind"].as_str()).collect();
+    assert_eq!(kinds, [Some("FULL"), Some("DIFERENCIAL"), Some("INCREMENTAL")]);
+    assert_eq!(report["backups"][2]["sha256"], report["validation"]["sha256_found"]);
     assert!(report["comparison"]["acknowledged"].as_u64() > Some(0), "{report}");
     assert!(
         report["transactions"].as_u64() > report["comparison"]["restored"].as_u64(),

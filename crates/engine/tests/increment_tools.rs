@@ -89,8 +89,3 @@ fn a_chain_by_the_server_s_summaries_is_put_together_by_postgresql() {
 fn a_chain_by_scan_over_sql_is_put_together_by_postgresql() {
     is_put_together(MajorVersion::V17, ChangesChoice::Scan, ReaderChoice::Sql);
 }
-
-#[test]
-fn a_chain_by_wal_over_sql_is_put_together_by_postgresql() {
-    is_put_together(MajorVersion::V17, ChangesChoice::Wal, ReaderChoice::Sql);
-}

@@ -81,13 +81,8 @@ fn becomes_a_full(version: MajorVersion) {
 }
 
 #[test]
-fn a_chain_of_14_becomes_a_full() {
-    becomes_a_full(MajorVersion::V14);
-}
-
-#[test]
-fn a_chain_of_18_becomes_a_full() {
-    becomes_a_full(MajorVersion::V18);
+fn a_chain_becomes_a_full() {
+    becomes_a_full(MajorVersion::V15);
 }
 
 /// Cancels after a number of bytes, wherever that is.

@@ -157,14 +157,10 @@ macro_rules! chains {
         mod $module {
             use super::*;
 
+            // The other ways of finding changes have their turn on every version in the command's `chain_links`.
             #[test]
-            fn a_chain_by_wal_comes_back() {
+            fn a_chain_comes_back() {
                 comes_back(MajorVersion::$version, ChangesChoice::Auto);
-            }
-
-            #[test]
-            fn a_chain_by_scan_comes_back() {
-                comes_back(MajorVersion::$version, ChangesChoice::Scan);
             }
         }
     )*};

@@ -169,6 +169,7 @@ demo-backup =
     2. While { $workers } connections wrote without pause ({ $transactions } transactions by then), a FULL backup was taken:
        Archive: { $file }, { $archive } of { $plain } in { $duration }
        SHA-256 in the record:  { $sha256 }
+demo-increment = { "   " }A { $kind } in { $duration }: { $archive } in { $file } (changed blocks found by: { $way }).
 demo-validated =
     3. The file was read again and checked down to every page ({ $files } files, { $pages } pages, { $duration }):
        SHA-256 of the file:    { $sha256 }

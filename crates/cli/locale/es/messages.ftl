@@ -169,6 +169,7 @@ demo-backup =
     2. Mientras { $workers } conexiones escribían sin pausa ({ $transactions } transacciones hasta ahí), se hizo un backup FULL:
        Archivo: { $file }, { $archive } de { $plain } en { $duration }
        SHA-256 en el registro: { $sha256 }
+demo-increment = { "   " }Un { $kind } en { $duration }: { $archive } en { $file } (bloques cambiados hallados por: { $way }).
 demo-validated =
     3. El archivo se leyó de nuevo y se comprobó hasta cada página ({ $files } archivos, { $pages } páginas, { $duration }):
        SHA-256 del archivo:    { $sha256 }

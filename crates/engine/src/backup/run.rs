@@ -287,6 +287,7 @@ impl Run<'_> {
             source,
             own_names: OWN_NAMES,
             jobs: self.options.jobs,
+            max_rate_bytes: self.options.max_rate_bytes,
             progress: self.progress,
             cancel: self.cancel,
         };

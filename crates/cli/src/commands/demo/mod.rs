@@ -1,5 +1,5 @@
-//! `cadena demo`: a FULL of a throw-away cluster under load, proof that the restored cluster holds the same, and the way back to
-//! the instant before a mistake.
+//! `cadena demo`: a FULL, a DIFERENCIAL and an INCREMENTAL of a throw-away cluster under load, proof that the cluster restored from all
+//! three holds the same, and the way back to the instant before a mistake.
 
 mod compare;
 mod error;
@@ -13,10 +13,10 @@ use crate::app::Session;
 use crate::args::DemoOptions;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use cadena::backup::{BackupOptions, BackupOutcome, run_full};
+use cadena::backup::{BackupOptions, BackupOutcome, BackupRequest, ChangesChoice, run_backup};
 use cadena::cluster::{Connection, LocalServer, probe};
 use cadena::reader::ReaderChoice;
-use cadena::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
+use cadena::repository::{BackupKind, BackupRecord, FORMAT_VERSION, Repository, RepositoryDescription};
 use cadena::restore::{RestoreOutcome, RestoreRequest, RestoreSelector, apply, plan};
 use cadena::storage::LocalFolder;
 use cadena::verify::{ValidationLevel, ValidationReport, validate};
@@ -64,12 +64,20 @@ fn perform(session: &Session, stage: &mut Stage) -> Result<DemoReport, Failure> 
     create_slot(&mut Connection::connect(&source.connection_settings("postgres"))?, &session.settings.slot)?;
     let load = Load::start(&source)?;
     load.wait_for(TRANSACTIONS_AROUND, &session.cancel)?;
-    let backup = back_up(session, &source, &repository)?;
+    let full = back_up(session, &source, &repository, BackupKind::Full)?;
     let during = load.wait_for(TRANSACTIONS_AROUND, &session.cancel)?;
+    report::tell_backup(session, &full, during)?;
+    let mut backups = vec![full];
+    for kind in [BackupKind::Differential, BackupKind::Incremental] {
+        let backup = back_up(session, &source, &repository, kind)?;
+        load.wait_for(TRANSACTIONS_AROUND, &session.cancel)?;
+        report::tell_increment(session, &backup)?;
+        backups.push(backup);
+    }
     let transactions = load.stop()?;
-    report::tell_backup(session, &backup, during)?;
+    let newest = backups[backups.len() - 1].record.clone();
 
-    let validation = validate_deeply(session, &repository, &backup)?;
+    let validation = validate_deeply(session, &repository, &newest)?;
     report::tell_validation(session, &validation)?;
 
     let restored = restore(session, stage, &repository)?;
@@ -77,8 +85,8 @@ fn perform(session: &Session, stage: &mut Stage) -> Result<DemoReport, Failure> 
     report::tell_restore(session, stage, &restored, &target)?;
 
     session.cancel.check()?;
-    let comparison = compare::compare(&source, &target, backup.record.stop_lsn)?;
-    let mut report = DemoReport::new(stage, backup, validation, restored, transactions, comparison);
+    let comparison = compare::compare(&source, &target, newest.stop_lsn)?;
+    let mut report = DemoReport::new(stage, backups, validation, restored, transactions, comparison);
     report::tell_comparison(session, &report)?;
 
     session.cancel.check()?;
@@ -102,7 +110,12 @@ fn create_repository(stage: &Stage, source: &LocalServer) -> Result<Repository, 
     Ok(Repository::create(storage, &description)?)
 }
 
-fn back_up(session: &Session, source: &LocalServer, repository: &Repository) -> Result<BackupOutcome, Failure> {
+fn back_up(
+    session: &Session,
+    source: &LocalServer,
+    repository: &Repository,
+    kind: BackupKind,
+) -> Result<BackupOutcome, Failure> {
     let settings = &session.settings;
     let options = BackupOptions {
         reader: ReaderChoice::Auto,
@@ -116,16 +129,17 @@ fn back_up(session: &Session, source: &LocalServer, repository: &Repository) -> 
         temporary_folder: std::env::temp_dir(),
     };
     let connection = source.connection_settings("postgres");
-    Ok(run_full(&connection, repository, &options, &*session.progress(), &session.cancel)?)
+    let request = BackupRequest { kind, changes: ChangesChoice::Auto };
+    Ok(run_backup(&connection, repository, request, &options, &*session.progress(), &session.cancel)?)
 }
 
 fn validate_deeply(
     session: &Session,
     repository: &Repository,
-    backup: &BackupOutcome,
+    backup: &BackupRecord,
 ) -> Result<ValidationReport, Failure> {
     let (level, jobs) = (ValidationLevel::Deep, session.settings.jobs);
-    Ok(validate(repository, &backup.record, level, jobs, &*session.progress(), &session.cancel)?)
+    Ok(validate(repository, backup, level, jobs, &*session.progress(), &session.cancel)?)
 }
 
 fn restore(session: &Session, stage: &Stage, repository: &Repository) -> Result<RestoreOutcome, Failure> {

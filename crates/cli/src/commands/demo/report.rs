@@ -6,7 +6,7 @@ use super::rewind::Rewind;
 use super::stage::Stage;
 use crate::app::Session;
 use crate::failure::Failure;
-use crate::render::{Align, Table, units};
+use crate::render::{Align, Table, kind_name, units};
 use cadena::backup::BackupOutcome;
 use cadena::cluster::LocalServer;
 use cadena::repository::BackupRecord;
@@ -18,8 +18,9 @@ use serde::Serialize;
 #[derive(Serialize)]
 pub struct DemoReport {
     pub postgresql_version: u32,
-    pub backup: BackupRecord,
-    pub backup_seconds: f64,
+    /// The FULL, the DIFERENCIAL, the INCREMENTAL.
+    pub backups: Vec<BackupRecord>,
+    pub backup_seconds: Vec<f64>,
     pub validation: ValidationReport,
     pub restore: RestoreOutcome,
     /// Transactions that the load committed in all, before, while and after the backup was taken.
@@ -33,17 +34,18 @@ impl DemoReport {
     /// Puts the report together.
     pub fn new(
         stage: &Stage,
-        backup: BackupOutcome,
+        backups: Vec<BackupOutcome>,
         validation: ValidationReport,
         restore: RestoreOutcome,
         transactions: u64,
         comparison: Comparison,
     ) -> Self {
-        let same = comparison.is_same() && validation.is_valid() && validation.sha256_found == backup.record.sha256;
+        let same =
+            comparison.is_same() && validation.is_valid() && validation.sha256_found == validation.sha256_expected;
         DemoReport {
             postgresql_version: stage.version().number(),
-            backup: backup.record,
-            backup_seconds: backup.seconds,
+            backup_seconds: backups.iter().map(|backup| backup.seconds).collect(),
+            backups: backups.into_iter().map(|backup| backup.record).collect(),
             validation,
             restore,
             transactions,
@@ -76,6 +78,19 @@ pub fn tell_backup(session: &Session, backup: &BackupOutcome, transactions: u64)
         ("sha256", record.sha256.clone().unwrap_or_default().into()),
     ];
     session.screen.line(&locale.say_with("demo-backup", &values))
+}
+
+/// Says what one of the smaller backups holds.
+pub fn tell_increment(session: &Session, backup: &BackupOutcome) -> Result<(), Failure> {
+    let (locale, record) = (&session.locale, &backup.record);
+    let values = [
+        ("kind", kind_name(record.kind, locale).into()),
+        ("archive", units::size(record.archive_bytes, locale.language()).into()),
+        ("duration", units::duration(backup.seconds, locale.language()).into()),
+        ("file", record.archive_name.as_str().into()),
+        ("way", record.changes_found_by.clone().unwrap_or_else(|| "-".to_owned()).into()),
+    ];
+    session.screen.line(&locale.say_with("demo-increment", &values))
 }
 
 /// Says what the validation found.
@@ -114,7 +129,16 @@ pub fn tell_restore(
 pub fn tell_comparison(session: &Session, report: &DemoReport) -> Result<(), Failure> {
     let locale = &session.locale;
     let values = [
-        ("lsn", report.backup.stop_lsn.map(|lsn| lsn.to_string()).unwrap_or_default().into()),
+        (
+            "lsn",
+            report
+                .backups
+                .last()
+                .and_then(|backup| backup.stop_lsn)
+                .map(|lsn| lsn.to_string())
+                .unwrap_or_default()
+                .into(),
+        ),
         ("acknowledged", report.comparison.acknowledged.into()),
         ("missing", report.comparison.missing.into()),
         ("restored", report.comparison.restored.into()),

@@ -67,6 +67,8 @@ pub(crate) fn choose_base(
     }
     // What can't be read may have been the newest. Its folder tells the kind: nobody stands on it unknowingly, nor beside it.
     let base_id = choice.base.as_ref().map_or(BackupId(0), |(record, _)| record.id);
+    // What is older than the base reaches further on a timeline that the server left, and is no loss.
+    choice.passed_over = choice.passed_over.filter(|(id, _)| *id > base_id);
     let may_fit = |key: &str| kind == BackupKind::Incremental || key.starts_with("full/");
     for unreadable in contents.unreadable.iter().filter(|unreadable| may_fit(&unreadable.key)) {
         if let Some(id) = unreadable.id.filter(|id| *id > base_id) {

@@ -39,6 +39,7 @@ pub(crate) struct FindContext<'a> {
     pub source: &'a dyn Source,
     pub own_names: &'static [&'static str],
     pub jobs: usize,
+    pub max_rate_bytes: Option<u64>,
     pub progress: &'a dyn Progress,
     pub cancel: &'a Cancel,
 }
@@ -141,6 +142,7 @@ impl FindContext<'_> {
             },
             checksums_enabled: self.info.data_checksums,
             jobs: self.jobs,
+            max_rate_bytes: self.max_rate_bytes,
             since_lsn: record.start_lsn.unwrap_or(Lsn(0)),
             base_started_seconds: record.started_at.as_second(),
         };

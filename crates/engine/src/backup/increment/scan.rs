@@ -9,7 +9,7 @@
 //! * Pages without an LSN, new ones, and ones that can't be a page's are always taken.
 
 use super::members::{BaseMembers, DATABASE_FILE};
-use crate::pipeline::{Flow, run_ordered};
+use crate::pipeline::{Flow, RateLimit, run_ordered};
 use crate::reader::{EntryKind, PathRange, Source, SourceReader, Walk, WalkItem};
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::block_reference::BlockReferenceTable;
@@ -37,6 +37,8 @@ pub(super) struct ScanSettings {
     pub jobs: usize,
     /// A page that was changed from here on is named.
     pub since_lsn: Lsn,
+    /// Plain bytes a second at the most.
+    pub max_rate_bytes: Option<u64>,
     /// When the base began, in seconds since 1970.
     pub base_started_seconds: i64,
 }
@@ -135,10 +137,12 @@ fn read_pages(
             }
         }
     };
+    let rate = RateLimit::new(settings.max_rate_bytes);
     let make_worker = || {
+        let rate = &rate;
         let (mut reader, mut buffer) = (source.reader()?, Vec::new());
         Ok(move |piece: Piece| -> Result<(Piece, Vec<u32>), Error> {
-            cancel.check()?;
+            rate.take(piece.length as u64, cancel)?;
             let changed = changed_blocks(&piece, reader.as_mut(), &mut buffer, settings, maps)?;
             Ok((piece, changed))
         })
