@@ -21,7 +21,7 @@ fn comes_back_the_same(version: MajorVersion, reader: ReaderChoice) {
         return;
     }
     let folder = TestFolder::new();
-    let source = TestCluster::new(version, &ClusterOptions::default().tablespace("aside"));
+    let source = TestCluster::new(version, &ClusterOptions::default().tablespace("aside").set("wal_keep_size", "4GB"));
     let repository_folder = folder.path().join("repository");
     let repository = repository_for(&source, &repository_folder);
 

@@ -11,7 +11,7 @@ pub use testkit::{backup_options as options, repository_for};
 use vault::repository::{BackupKind, Repository};
 
 /// Slow enough that much happens while a cluster of some ten megabytes is read.
-pub const RATE_BYTES: u64 = 12_000_000;
+pub const RATE_BYTES: u64 = 24_000_000;
 
 pub fn full(source: &TestCluster, repository: &Repository, options: &BackupOptions) -> BackupOutcome {
     try_full(source, repository, options).unwrap()
