@@ -1,7 +1,6 @@
 //! The journal: ids that rise, writers that share it, writers that die.
 
 #[path = "repository_common/mod.rs"]
-#[allow(dead_code)]
 mod common;
 
 use serde_json::json;
