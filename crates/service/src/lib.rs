@@ -1,4 +1,7 @@
 //! What stays up: the daemon behind `cadena start`. It tells what happens as values; the edge puts them into words.
 
 pub mod daemon;
+pub mod health;
+pub mod metrics;
 pub mod notify;
+pub mod watch;

@@ -224,11 +224,6 @@ impl Line {
     pub fn is_failing(&self) -> bool {
         self.failures > 0
     }
-
-    /// Returns the channel's settings.
-    pub fn settings(&self) -> &ChannelSettings {
-        &self.settings
-    }
 }
 
 /// One second, then four times as long each time, up to five minutes.

@@ -8,6 +8,7 @@ mod error;
 mod http;
 mod line;
 mod mail;
+mod matters;
 mod memory;
 mod message;
 mod notifier;
@@ -19,6 +20,7 @@ mod template;
 mod webhook;
 
 pub use error::NotifyError;
+pub use matters::{News, Problem, news, problems, unreadable};
 pub use memory::MEMORY_KEY;
 pub use message::{Fact, Matter, Notification, NotifyWords, Occasion, Phase, Wording};
 pub use notifier::{Notifier, NotifyEvent, NotifyLog, NotifySettings, send_test};

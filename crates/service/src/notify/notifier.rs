@@ -65,6 +65,7 @@ pub struct Notifier {
 
 /// What a channel's thread shares with everybody else.
 struct Channel {
+    name: String,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -81,7 +82,6 @@ struct State {
 struct Outgoing {
     channel: Arc<Channel>,
     sender: Box<dyn Sender>,
-    name: String,
     cluster: String,
     host: String,
     words: Arc<dyn NotifyWords>,
@@ -107,9 +107,8 @@ impl Notifier {
             let line = Line::new(channel.clone(), memory.told(&channel.name));
             let state = Mutex::new(State { line, is_closing: false, is_busy: false });
             outgoing.push(Outgoing {
-                channel: Arc::new(Channel { state, changed: Condvar::new() }),
+                channel: Arc::new(Channel { name: channel.name.clone(), state, changed: Condvar::new() }),
                 sender: sender_for(channel)?,
-                name: channel.name.clone(),
                 cluster: settings.cluster.clone(),
                 host: settings.host.clone(),
                 words: Arc::clone(&words),
@@ -120,7 +119,7 @@ impl Notifier {
         let channels = outgoing.iter().map(|outgoing| Arc::clone(&outgoing.channel)).collect();
         let mut notifier = Notifier { channels, memory, threads: Vec::new() };
         for outgoing in outgoing {
-            let name = outgoing.name.clone();
+            let name = outgoing.channel.name.clone();
             let thread = std::thread::Builder::new().name("notify".to_owned()).spawn(move || outgoing.run());
             // Those that were started end with `notifier`.
             let wrong = |error: std::io::Error| NotifyError::NotifySettings { channel: name, detail: error.to_string() };
@@ -150,6 +149,12 @@ impl Notifier {
     /// Keeps how far the journal was looked at.
     pub fn keep_journal_id(&self, id: u64) {
         self.memory.keep_journal_id(id);
+    }
+
+    /// Returns each channel's name, and whether the last message through it got through, as far as any was tried.
+    pub fn channels(&self) -> Vec<(String, bool)> {
+        let of = |channel: &Arc<Channel>| (channel.name.clone(), !channel.lock().line.is_failing());
+        self.channels.iter().map(of).collect()
     }
 
     /// Waits until everything that can be sent now was sent, at most so long. Returns whether it was.
@@ -246,8 +251,8 @@ impl Outgoing {
         let (told, dropped) = (state.line.told(), state.line.take_dropped());
         state.is_busy = false;
         drop(state);
-        self.memory.keep(&self.name, told);
-        let channel = || self.name.clone();
+        self.memory.keep(&self.channel.name, told);
+        let channel = || self.channel.name.clone();
         match result {
             // A refusal is told each time: it comes no more often than the reminders, and each may have a reason of its own.
             Err(error) if attempt == Attempt::Refused || !was_failing => {
