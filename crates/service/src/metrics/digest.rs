@@ -58,10 +58,7 @@ impl JournalDigest {
     /// Adds one event.
     pub fn add(&mut self, event: &JournalEvent) {
         let text = |name: &str| event.details.get(name).and_then(Value::as_str).map(str::to_owned);
-        let failure = || Failure {
-            at: event.at,
-            error: event.details.get("error").cloned().unwrap_or(Value::Null),
-        };
+        let failure = || Failure { at: event.at, error: event.details.get("error").cloned().unwrap_or(Value::Null) };
         if let (Some(outcome), Some(kind)) = (attempt_outcome(&event.event), text("kind")) {
             *self.attempts.entry((kind.clone(), outcome)).or_default() += 1;
             if outcome == "failed" {

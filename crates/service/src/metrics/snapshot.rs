@@ -92,10 +92,8 @@ impl BackupSums {
                 let bytes = records().map(|record| record.archive_bytes).sum();
                 sums.sums.push((kind, state, records().count() as u64, bytes));
             }
-            let completed = contents
-                .records
-                .iter()
-                .filter(|record| record.kind == kind && record.state == BackupState::Completed);
+            let completed =
+                contents.records.iter().filter(|record| record.kind == kind && record.state == BackupState::Completed);
             sums.last.extend(completed.max_by_key(|record| record.id).map(LastBackup::of));
         }
         sums

@@ -70,7 +70,8 @@ impl SnapshotSource for RepositorySource {
             (Ok((health, backups)), Ok(())) => {
                 let catalog_error = snapshot.catalog.as_ref().and_then(|catalog| catalog.error.as_ref());
                 let digest = snapshot.journal.as_ref();
-                snapshot.problems = digest.map_or_else(Vec::new, |digest| notify::problems(&health, digest, catalog_error));
+                snapshot.problems =
+                    digest.map_or_else(Vec::new, |digest| notify::problems(&health, digest, catalog_error));
                 (snapshot.health, snapshot.backups) = (Some(health), Some(backups));
             }
             (Err(error), _) | (_, Err(error)) => snapshot.problems = vec![notify::unreadable(error)],

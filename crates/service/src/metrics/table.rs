@@ -32,7 +32,11 @@ const fn counter(name: &'static str, labels: &'static [&'static str], help: &'st
 
 /// All metrics, in the order of the page.
 pub const METRICS: &[Metric] = &[
-    gauge("cadena_build_info", &["version", "system_identifier", "postgresql_version"], "Always 1; what runs, and for whom"),
+    gauge(
+        "cadena_build_info",
+        &["version", "system_identifier", "postgresql_version"],
+        "Always 1; what runs, and for whom",
+    ),
     gauge("cadena_repository_readable", &[], "1 if the repository could be looked at, else 0"),
     gauge("cadena_snapshot_timestamp_seconds", &[], "When these values were gathered"),
     gauge("cadena_snapshot_duration_seconds", &[], "How long gathering them took"),
@@ -52,7 +56,11 @@ pub const METRICS: &[Metric] = &[
     gauge("cadena_backup_running", &["kind"], "1 while a backup of the kind is being taken"),
     gauge("cadena_backup_running_since_timestamp_seconds", &[], "When the running backup began"),
     counter("cadena_backup_attempts_total", &["kind", "outcome"], "Attempts at backups that have ended"),
-    gauge("cadena_backups_broken", &[], "Completed backups that can't be restored: something that they stand on is missing"),
+    gauge(
+        "cadena_backups_broken",
+        &[],
+        "Completed backups that can't be restored: something that they stand on is missing",
+    ),
     gauge("cadena_backups_validation", &["state"], "Completed backups by their last validation: valid, failed, never"),
     gauge("cadena_validation_last_timestamp_seconds", &[], "When a backup was last validated"),
     gauge("cadena_validation_last_success", &[], "1 if that validation found nothing wrong with the backup, else 0"),
@@ -62,7 +70,11 @@ pub const METRICS: &[Metric] = &[
         "Every backup that was ever validated was last validated at this time or later",
     ),
     counter("cadena_validations_total", &["result"], "Validations"),
-    gauge("cadena_restorable_first_timestamp_seconds", &[], "Beginning of the newest interval without a gap that can be restored"),
+    gauge(
+        "cadena_restorable_first_timestamp_seconds",
+        &[],
+        "Beginning of the newest interval without a gap that can be restored",
+    ),
     gauge("cadena_restorable_last_timestamp_seconds", &[], "The latest instant that can be restored"),
     gauge("cadena_restorable_windows", &[], "Intervals that can be restored, each without a gap"),
     gauge("cadena_wal_receiver_up", &[], "1 if a receiver of WAL lives"),

@@ -36,7 +36,8 @@ impl HttpClient {
         proxy: Option<&Secret>,
         others: &[&Secret],
     ) -> Result<Self, NotifyError> {
-        let host = host_of(url).ok_or_else(|| settings.wrong("url is no address that begins with http:// or https://"))?;
+        let host =
+            host_of(url).ok_or_else(|| settings.wrong("url is no address that begins with http:// or https://"))?;
         let mut builder = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))

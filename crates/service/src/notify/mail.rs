@@ -1,6 +1,8 @@
 use super::http::chain;
 use super::sender::{Answer, Sender};
-use super::{ChannelSettings, MailSettings, MailTls, Notification, NotifyError, Phase};
+use super::{ChannelSettings, MailSettings, MailTls, Notification, NotifyError, Phase, Secret};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
@@ -16,6 +18,7 @@ pub(super) struct MailSender {
     from: Mailbox,
     to: Vec<Mailbox>,
     transport: SmtpTransport,
+    secrets: Vec<Secret>,
 }
 
 impl MailSender {
@@ -49,6 +52,7 @@ impl MailSender {
             from: address(&mail.from)?,
             to,
             transport: builder.build(),
+            secrets: secrets(mail),
         })
     }
 
@@ -57,11 +61,12 @@ impl MailSender {
     }
 
     fn hide(&self, text: &str) -> String {
-        self.settings.password.as_ref().map_or_else(|| text.to_owned(), |password| password.hide_in(text))
+        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text))
     }
 
     fn message(&self, notification: &Notification) -> Result<Message, lettre::error::Error> {
-        let mut builder: MessageBuilder = Message::builder().from(self.from.clone()).subject(one_line(&notification.title));
+        let mut builder: MessageBuilder =
+            Message::builder().from(self.from.clone()).message_id(None).subject(one_line(&notification.title));
         for to in &self.to {
             builder = builder.to(to.clone());
         }
@@ -99,6 +104,14 @@ impl Sender for MailSender {
     }
 }
 
+/// Returns the password, and the forms in which a login sends it: a server may repeat what it was sent.
+fn secrets(mail: &MailSettings) -> Vec<Secret> {
+    let (Some(user), Some(password)) = (&mail.user, &mail.password) else { return Vec::new() };
+    let encode = |text: &str| Secret::new(BASE64_STANDARD.encode(text));
+    let plain = password.expose();
+    vec![encode(&format!("\0{user}\0{plain}")), encode(plain), password.clone()]
+}
+
 fn tls(settings: &ChannelSettings, mail: &MailSettings) -> Result<Tls, NotifyError> {
     if mail.tls == MailTls::None {
         return Ok(Tls::None);
@@ -120,7 +133,10 @@ fn is_local(host: &str) -> bool {
 }
 
 fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn body(message: &Notification) -> String {

@@ -122,7 +122,8 @@ impl Notifier {
             let name = outgoing.channel.name.clone();
             let thread = std::thread::Builder::new().name("notify".to_owned()).spawn(move || outgoing.run());
             // Those that were started end with `notifier`.
-            let wrong = |error: std::io::Error| NotifyError::NotifySettings { channel: name, detail: error.to_string() };
+            let wrong =
+                |error: std::io::Error| NotifyError::NotifySettings { channel: name, detail: error.to_string() };
             notifier.threads.push(thread.map_err(wrong)?);
         }
         Ok(notifier)

@@ -33,7 +33,9 @@ impl Secret {
         }
         // The longest first, so that no part of one is left when a shorter one is cut out of it.
         parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
-        for part in parts.into_iter().filter(|part| part.len() >= SHORTEST_PART || (*part == self.0 && !part.is_empty())) {
+        for part in
+            parts.into_iter().filter(|part| part.len() >= SHORTEST_PART || (*part == self.0 && !part.is_empty()))
+        {
             hidden = hidden.replace(part, HIDDEN);
         }
         hidden
@@ -52,7 +54,8 @@ mod tests {
 
     #[test]
     fn an_address_is_hidden_whole_and_in_parts() {
-        let url = Secret::new("https://user:longpassword@hooks.example/services/T000AAAA1/B0/xyzxyzxyz?token=abcdefgh1");
+        let url =
+            Secret::new("https://user:longpassword@hooks.example/services/T000AAAA1/B0/xyzxyzxyz?token=abcdefgh1");
         let text = "POST https://user:longpassword@hooks.example/services/T000AAAA1/B0/xyzxyzxyz?token=abcdefgh1: \
                     no such hook xyzxyzxyz, T000AAAA1, abcdefgh1 of longpassword on hooks.example";
         let hidden = url.hide_in(text);

@@ -71,7 +71,8 @@ impl Template {
         let text = template.render(values(message, extras)).map_err(|error| reason(&error))?;
         if self.gives_json {
             // A server's complaint about bad JSON would come back as its own riddle.
-            serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|error| format!("it gives no JSON: {error}"))?;
+            serde_json::from_str::<serde::de::IgnoredAny>(&text)
+                .map_err(|error| format!("it gives no JSON: {error}"))?;
         }
         Ok(text)
     }
@@ -129,3 +130,6 @@ fn reason(error: &minijinja::Error) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     format!("{line}{}{detail}", error.kind())
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@ pub(super) struct WebhookSender {
 
 impl WebhookSender {
     pub fn new(settings: &ChannelSettings, webhook: &WebhookSettings) -> Result<Self, NotifyError> {
-        let template = Template::new(&webhook.template).map_err(|detail| wrong_template(&settings.name, webhook, detail))?;
+        let template =
+            Template::new(&webhook.template).map_err(|detail| wrong_template(&settings.name, webhook, detail))?;
         if let TemplateChoice::BuiltIn(name) = &webhook.template {
             if NEED_TARGET.contains(&name.as_str()) && webhook.target.is_none() {
                 return Err(settings.wrong(format!("template {name} needs target: the chat or the topic")));
