@@ -31,6 +31,8 @@ struct StatusReport<'a> {
     repository: String,
     attention: Vec<Attention>,
     running: &'a Option<RunningBackup>,
+    /// The cleanup that runs now.
+    cleaning: &'a Option<RunningBackup>,
     last_backup: Option<&'a BackupRecord>,
     totals: Vec<KindTotal>,
     wal: WalStatus,
@@ -47,6 +49,7 @@ pub fn run(session: &Session) -> Outcome {
         repository: repository.storage().describe(),
         attention,
         running: &contents.running,
+        cleaning: &contents.cleaning,
         last_backup: last_completed(&contents),
         totals: totals(&contents),
         wal,
@@ -129,6 +132,10 @@ fn text(session: &Session, report: &StatusReport<'_>) -> String {
     let mut text = facts(&[(locale.say("init-repository"), report.repository.clone())]);
     if let Some(running) = report.running {
         text.push_str(&running_text(session, running, "status-running"));
+        text.push('\n');
+    }
+    if let Some(cleaning) = report.cleaning {
+        text.push_str(&running_text(session, cleaning, "status-cleaning"));
         text.push('\n');
     }
     match report.attention.is_empty() {

@@ -6,6 +6,7 @@ use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
 use cadena::reader::ReaderChoice;
+use cadena::retention::Policy;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -48,6 +49,8 @@ pub struct Settings {
     /// segment waits for this program.
     pub time_zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
     pub binaries: BinarySearch,
+    /// What `cadena.toml` says of retention.
+    pub retention: Option<Policy>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
 }
@@ -84,6 +87,7 @@ impl Settings {
             max_slot_retained_bytes: file.max_slot_retained_bytes.unwrap_or(Some(DEFAULT_MAX_SLOT_RETAINED_BYTES)),
             time_zone: LazyLock::new(Box::new(|| time_zone.unwrap_or_else(TimeZone::system))),
             binaries,
+            retention: file.retention,
             config_file: file.path,
         })
     }

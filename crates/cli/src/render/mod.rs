@@ -8,7 +8,7 @@ mod screen;
 mod table;
 pub mod units;
 
-pub use backups::{backup_facts, backup_table, kind_name};
+pub use backups::{backup_facts, backup_table, kind_name, state_name};
 pub use plan::{plan_text, restored_text};
 pub use problem::{Problem, described, problem_of};
 pub use progress::progress_for;

@@ -48,7 +48,8 @@ impl UnreadableRecord {
 
     /// Tells whether it may be of a backup that stands on the one with this id: of one that came later and is no FULL.
     pub fn may_stand_on(&self, id: BackupId) -> bool {
-        let is_full = self.key.starts_with(&format!("{}/{}_", BackupKind::Full.folder(), BackupKind::Full.name_prefix()));
+        let is_full =
+            self.key.starts_with(&format!("{}/{}_", BackupKind::Full.folder(), BackupKind::Full.name_prefix()));
         self.is_of_backup() && !is_full && self.id.is_none_or(|doubtful| doubtful > id)
     }
 }

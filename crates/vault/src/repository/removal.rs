@@ -55,7 +55,7 @@ impl Repository {
         Ok(slot)
     }
 
-    /// Finishes what a cleanup that died had begun, and returns it. Only the holder of the lock may.
+    /// Finishes what a cleanup that died had begun, and returns whose archive went only now. Only the holder of the lock may.
     ///
     /// Where the record is gone, the archive follows. A backup whose record is still there is whole, and stays: whether it is to go
     /// is for the next cleanup to decide.
@@ -65,9 +65,11 @@ impl Repository {
         for removed in named {
             let Some(name) = removed.name() else { continue };
             if let FoundRecord::Absent = self.read_record(&name, None)? {
-                // Whether its archive went before or goes now: its removal was not told of.
-                self.storage().delete(&archive_key(&name))?;
-                finished.push(removed);
+                let key = archive_key(&name);
+                if self.storage().size_bytes(&key)?.is_some() {
+                    self.storage().delete(&key)?;
+                    finished.push(removed);
+                }
             }
         }
         self.storage().delete(REMOVALS_KEY)?;
@@ -170,7 +172,8 @@ fn to_be_removed(
     contents: &RepositoryContents,
     ids: &BTreeSet<BackupId>,
 ) -> Result<Vec<(BackupRecord, BackupName)>, RepositoryError> {
-    let refused = |id: BackupId, detail: String| RepositoryError::RepositoryRemovalRefused { id: id.to_string(), detail };
+    let refused =
+        |id: BackupId, detail: String| RepositoryError::RepositoryRemovalRefused { id: id.to_string(), detail };
     let staying = contents.records.iter().filter(|record| !ids.contains(&record.id));
     for record in staying.filter(|record| record.state == BackupState::Completed) {
         if let Some(base_id) = record.base_id.filter(|base_id| ids.contains(base_id)) {
@@ -188,7 +191,10 @@ fn to_be_removed(
             return Err(refused(id, "an archive that no record vouches for lies beside it".to_owned()));
         }
         if let Some(doubtful) = contents.unreadable.iter().find(|doubtful| doubtful.may_stand_on(id)) {
-            return Err(refused(id, format!("{} can't be read, and may be of a backup that stands on it", doubtful.key)));
+            return Err(refused(
+                id,
+                format!("{} can't be read, and may be of a backup that stands on it", doubtful.key),
+            ));
         }
         found.push((record.clone(), name));
     }

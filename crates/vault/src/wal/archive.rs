@@ -112,8 +112,7 @@ impl WalArchive {
     /// Storage errors.
     pub fn replace_gap(&self, gap: &WalGap) -> Result<(), WalArchiveError> {
         let key = layout::gap_key(gap.timeline, gap.from_lsn);
-        let mut content =
-            serde_json::to_vec_pretty(gap).map_err(|error| self.unreadable(&key, error.to_string()))?;
+        let mut content = serde_json::to_vec_pretty(gap).map_err(|error| self.unreadable(&key, error.to_string()))?;
         content.push(b'\n');
         Ok(self.storage().put(&key, &content)?)
     }
