@@ -76,6 +76,8 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-not-completed",
     "archive-newer",
     "backup-merge-alone",
+    "retention-unreadable",
+    "retention-value",
     "restore-fetch-unusable",
     "restore-foreign-cluster",
     "restore-no-cluster",

@@ -1,3 +1,4 @@
+use super::cleanup::CleanupOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
     WalDeliveryArg,
@@ -56,6 +57,7 @@ pub enum Command {
     Diferencial(IncrementArgs),
     Incremental(IncrementArgs),
     Merge(MergeOptions),
+    Cleanup(CleanupOptions),
     List,
     Status,
     Validate(ValidateOptions),
