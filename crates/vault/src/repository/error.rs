@@ -44,6 +44,9 @@ pub enum RepositoryError {
     /// A record that was to be written would not be read again: a fault of the caller.
     #[error("the record of backup {id} can't be written: {detail}")]
     RepositoryRecordInvalid { id: String, detail: String },
+    /// The process that made a backup died, or gave up without a word. Never returned: FALLIDO records hold it.
+    #[error("process {pid} on {host} ended before the backup was complete")]
+    BackupInterrupted { host: String, pid: u32 },
     /// A chain can't be restored.
     #[error(transparent)]
     #[serde(untagged)]

@@ -1,5 +1,5 @@
 use super::layout::BackupName;
-use super::{BackupId, BackupKind};
+use super::{BackupId, BackupKind, RepositoryError};
 use serde::{Deserialize, Serialize};
 
 /// What the holder of the lock writes about itself, so that others can say who works, and the next one can sweep up.
@@ -33,6 +33,11 @@ impl RunningBackup {
             pid: std::process::id(),
             tool_version: concat!("cadena ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
+    }
+
+    /// Returns what a record says of a backup whose process died.
+    pub fn interruption(&self) -> RepositoryError {
+        RepositoryError::BackupInterrupted { host: self.host.clone(), pid: self.pid }
     }
 
     /// Returns the reserved name; `None` before one is reserved, and for a text that names no archive of its kind.
