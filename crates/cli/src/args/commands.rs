@@ -1,3 +1,4 @@
+use super::CatalogOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
     WalDeliveryArg,
@@ -51,6 +52,7 @@ pub enum Command {
     Demo(DemoOptions),
     Init(InitOptions),
     Check,
+    Catalog(CatalogOptions),
     Full(BackupArgs),
     #[command(visible_alias = "differential")]
     Diferencial(IncrementArgs),
@@ -83,6 +85,8 @@ pub struct InitOptions {
     pub role: Option<String>,
     #[arg(long, conflicts_with = "print_grants")]
     pub slot: bool,
+    #[arg(long, conflicts_with = "print_grants")]
+    pub no_catalog: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! What may be typed? The command line, its values, its translated help, and what is said when it is wrong.
 
+mod catalog;
 mod commands;
 mod help;
 mod instant;
@@ -7,6 +8,7 @@ mod prescan;
 mod usage;
 mod values;
 
+pub use catalog::{CatalogAction, CatalogOptions};
 pub use commands::{
     BackupArgs, Cli, Command, CompletionsOptions, DemoOptions, GlobalOptions, HelpOptions, IncrementArgs, InitOptions,
     MergeOptions, PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions,

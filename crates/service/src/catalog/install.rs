@@ -21,7 +21,5 @@ pub fn install(connection: &mut Connection) -> Result<(), CatalogError> {
         }
         _ => {}
     }
-    in_transaction(connection, |connection| {
-        Ok(connection.run_script("make the catalog", MIGRATION)?)
-    })
+    in_transaction(connection, |connection| Ok(connection.run_script("make the catalog", MIGRATION)?))
 }

@@ -88,7 +88,8 @@ pub(super) fn manifest_rows(
     contents: &RepositoryContents,
     words: &dyn Words,
 ) -> Vec<ManifestRow> {
-    let mut rows: Vec<ManifestRow> = contents.records.iter().map(|record| of_record(repository, record, words)).collect();
+    let mut rows: Vec<ManifestRow> =
+        contents.records.iter().map(|record| of_record(repository, record, words)).collect();
     for row in rows.iter_mut().filter(|row| contents.without_archive.iter().any(|id| id.0 == row.id)) {
         // COMPLETADO means that it can be restored. The record's own state is in the metadata.
         row.metadata["state"] = row.estado.into();

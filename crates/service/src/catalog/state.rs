@@ -84,21 +84,30 @@ pub fn grants(connection: &mut Connection, role: &str) -> Result<Vec<String>, Ca
 /// Demands a catalog that can be read, and written too unless it is `read_only`.
 pub(super) fn demand(connection: &mut Connection, read_only: bool) -> Result<(), CatalogError> {
     let target = connection.target();
-    match state(connection)? {
-        CatalogState::Present { writable: false, .. } if !read_only => Err(CatalogError::CatalogReadOnly { target }),
-        CatalogState::Present { .. } => Ok(()),
-        CatalogState::Absent => Err(CatalogError::CatalogAbsent { target }),
-        CatalogState::Newer { version: found } => {
-            Err(CatalogError::CatalogNewer { target, found, supported: CATALOG_VERSION })
-        }
-        CatalogState::Foreign { objects } => {
-            Err(CatalogError::CatalogForeign { target, objects: objects.join(", ") })
-        }
-        CatalogState::Incomplete { missing } => {
-            Err(CatalogError::CatalogIncomplete { target, missing: missing.join(", ") })
-        }
-        CatalogState::NoPrivilege { role, grants } => {
-            Err(CatalogError::CatalogPrivilege { role, grants: grants.join(" ") })
-        }
+    state(connection)?.usable(&target, read_only)
+}
+
+impl CatalogState {
+    /// Tells whether the catalog can be read, and written too unless `read_only`; `target` names the database in errors.
+    ///
+    /// # Errors
+    /// `CatalogAbsent`, `CatalogForeign`, `CatalogIncomplete`, `CatalogNewer`, `CatalogPrivilege`, `CatalogReadOnly`.
+    pub fn usable(&self, target: &str, read_only: bool) -> Result<(), CatalogError> {
+        let target = target.to_owned();
+        Err(match self {
+            CatalogState::Present { writable: false, .. } if !read_only => CatalogError::CatalogReadOnly { target },
+            CatalogState::Present { .. } => return Ok(()),
+            CatalogState::Absent => CatalogError::CatalogAbsent { target },
+            CatalogState::Newer { version } => {
+                CatalogError::CatalogNewer { target, found: *version, supported: CATALOG_VERSION }
+            }
+            CatalogState::Foreign { objects } => CatalogError::CatalogForeign { target, objects: objects.join(", ") },
+            CatalogState::Incomplete { missing } => {
+                CatalogError::CatalogIncomplete { target, missing: missing.join(", ") }
+            }
+            CatalogState::NoPrivilege { role, grants } => {
+                CatalogError::CatalogPrivilege { role: role.clone(), grants: grants.join(" ") }
+            }
+        })
     }
 }

@@ -50,7 +50,11 @@ pub struct SyncReport {
 /// # Errors
 /// `CatalogAbsent`, `CatalogForeign`, `CatalogIncomplete`, `CatalogNewer`, `CatalogPrivilege`, `CatalogReadOnly`, `CatalogBusy`; those of
 /// the server and of the repository. After any of them the catalog is what it was.
-pub fn sync(connection: &mut Connection, repository: &Repository, words: &dyn Words) -> Result<SyncReport, CatalogError> {
+pub fn sync(
+    connection: &mut Connection,
+    repository: &Repository,
+    words: &dyn Words,
+) -> Result<SyncReport, CatalogError> {
     attempts(connection, repository, words, false)
 }
 
@@ -79,7 +83,9 @@ fn attempts(
         in_transaction(connection, |connection| Sync { connection, repository, words, ascii_only }.run(anew))
     };
     match attempt(false) {
-        Err(CatalogError::Cluster(error)) if error.sqlstate() == Some(sqlstate::UNTRANSLATABLE_CHARACTER) => attempt(true),
+        Err(CatalogError::Cluster(error)) if error.sqlstate() == Some(sqlstate::UNTRANSLATABLE_CHARACTER) => {
+            attempt(true)
+        }
         outcome => outcome,
     }
 }
@@ -159,7 +165,8 @@ impl Sync<'_> {
         let is_grown = found == expected;
         if !is_grown {
             let ids: Vec<String> = items.iter().map(|item| key(item).0.to_string()).collect();
-            counts.deleted = self.count("compare the catalog's history", table.delete, &format!("{{{}}}", ids.join(",")))?;
+            counts.deleted =
+                self.count("compare the catalog's history", table.delete, &format!("{{{}}}", ids.join(",")))?;
         }
         let wanted: Vec<&T> = items.iter().filter(|item| !is_grown || key(item).0 > found.last_id).collect();
         for portion in wanted.chunks(ROWS_AT_A_TIME) {
