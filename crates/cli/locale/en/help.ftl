@@ -48,10 +48,13 @@ help-global-help = Shows this help.
 
 help-demo = Makes a throw-away cluster, backs it up under load, restores it and compares.
 help-demo-keep = Leaves the folder and both servers as they are, and says how to reach them.
-help-init = Makes the repository of the cluster and looks at the role's privileges.
+help-init = Makes the repository of the cluster and the catalog in its database, and looks at the role's privileges.
 help-init-print-grants = Prints the statements that give a role what backups need, ready for psql, and does nothing else.
 help-init-role = The role for --print-grants (otherwise the one that is connected).
+help-init-no-catalog = Leaves the catalog in the database alone.
 help-check = Checks every precondition of a backup, each with its remedy. Changes nothing.
+help-catalog = Keeps the catalog in the database (schema seguridad), which shows the repository to SQL.
+help-catalog-action = sync: brings it to what the repository says; rebuild: empties it first, but for the policies; install: makes it.
 help-full = Takes a FULL backup: every file of the cluster, and the WAL to start from it.
 help-diferencial = Takes a DIFERENCIAL backup: what has changed since the newest FULL.
 help-incremental = Takes an INCREMENTAL backup: what has changed since the newest backup of any kind.

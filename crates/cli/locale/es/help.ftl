@@ -48,10 +48,13 @@ help-global-help = Muestra esta ayuda.
 
 help-demo = Crea un clúster descartable, lo respalda con carga, lo restaura y compara.
 help-demo-keep = Deja la carpeta y los dos servidores como están, y dice cómo llegar a ellos.
-help-init = Crea el repositorio del clúster y revisa los privilegios del rol.
+help-init = Crea el repositorio del clúster y el catálogo en su base de datos y revisa los privilegios del rol.
 help-init-print-grants = Muestra las sentencias que dan a un rol lo que los backups necesitan, listas para psql, y no hace nada más.
 help-init-role = Rol para --print-grants (si no, el de la conexión).
+help-init-no-catalog = No toca el catálogo de la base de datos.
 help-check = Revisa cada condición que un backup necesita, con su remedio. No cambia nada.
+help-catalog = Mantiene el catálogo de la base de datos (esquema seguridad), que muestra el repositorio por SQL.
+help-catalog-action = sync: lo lleva a lo que dice el repositorio; rebuild: antes lo vacía, menos las políticas; install: lo crea.
 help-full = Hace un backup FULL: todos los archivos del clúster, y el WAL para arrancar desde ellos.
 help-diferencial = Hace un backup DIFERENCIAL: lo que cambió desde el último FULL.
 help-incremental = Hace un backup INCREMENTAL: lo que cambió desde el último backup de cualquier tipo.

@@ -1,6 +1,6 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
-use super::{ConfigError, ValidationConfig, schema};
+use super::{CatalogConfig, ConfigError, ValidationConfig, schema};
 use crate::args::{
     CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
 };
@@ -33,6 +33,7 @@ pub struct FileConfig {
     pub validation: ValidationConfig,
     /// `[retention]`; what the section leaves out is the standard's. `None` without the section.
     pub retention: Option<Policy>,
+    pub catalog: CatalogConfig,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
     pub pg_bin_path: Option<PathBuf>,
@@ -131,6 +132,8 @@ impl FileConfig {
             }
             ("validation", _) => self.validation.max_minutes = place.parsed(name, value, parse_minutes)?,
             ("retention", _) => self.take_retention(place, name, value)?,
+            ("catalog", "enabled") => self.catalog.enabled = place.parsed(name, value, parse_choice)?,
+            ("catalog", _) => self.catalog.language = place.parsed(name, value, parse_choice)?,
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
@@ -273,6 +276,7 @@ impl Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::CatalogUse;
     use super::*;
 
     fn parse(text: &str) -> Result<FileConfig, ConfigError> {
@@ -309,6 +313,9 @@ checkpoint = "spread"
 slot = "cadena_2"
 max_slot_retained = "10GB"
 compression_level = -3
+[catalog]
+enabled = "on"
+lang = "en"
 [validation]
 level = "deep"
 again_days = 3
@@ -338,6 +345,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.slot.as_deref(), Some("cadena_2"));
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!(config.wal_compression_level, Some(-3));
+        assert_eq!((config.catalog.enabled, config.catalog.language), (CatalogUse::On, Language::English));
         assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
         let policy = config.retention.unwrap_or_else(Policy::standard);
         let numbers = (policy.full_months, policy.differential_weeks, policy.incremental_days, policy.min_chains);

@@ -1,7 +1,7 @@
 //! Brings flags, environment, file and defaults together.
 
 use super::file::parse_time_zone;
-use super::{ConfigError, Environment, FileConfig, ValidationConfig};
+use super::{CatalogConfig, ConfigError, Environment, FileConfig, ValidationConfig};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
@@ -50,6 +50,7 @@ pub struct Settings {
     pub time_zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
     pub binaries: BinarySearch,
     pub validation: ValidationConfig,
+    pub catalog: CatalogConfig,
     /// Who runs this program, as the system calls the account.
     pub user_name: Option<String>,
     /// What `cadena.toml` says of retention.
@@ -91,6 +92,7 @@ impl Settings {
             time_zone: LazyLock::new(Box::new(|| time_zone.unwrap_or_else(TimeZone::system))),
             binaries,
             validation: file.validation,
+            catalog: file.catalog,
             user_name: ["USER", "LOGNAME", "USERNAME"]
                 .into_iter()
                 .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),
