@@ -1,6 +1,7 @@
 use super::statements::POLICY;
 use super::{CatalogError, CatalogState, state};
 use engine::cluster::{Connection, QueryResult};
+use engine::retention::{self, CatalogAnswer, Policy};
 use serde::Serialize;
 
 /// The retention policy that counts: the newest active row.
@@ -36,6 +37,29 @@ pub fn policy(connection: &mut Connection) -> Result<Option<PolicyRow>, CatalogE
     super::state::demand(connection, true)?;
     let rows = connection.query("read the retention policy", POLICY, &[])?;
     if rows.rows() == 0 { Ok(None) } else { row(&rows).map(Some) }
+}
+
+/// Asks the catalog which retention policy counts, for [`engine::retention::settle_policy`]. Where there is no catalog, what it last said
+/// counts, as when it can't be reached.
+///
+/// # Errors
+/// Those of [`policy`].
+pub fn policy_answer(connection: &mut Connection) -> Result<CatalogAnswer, CatalogError> {
+    if state(connection)? == CatalogState::Absent {
+        return Ok(CatalogAnswer::Away);
+    }
+    let row = policy(connection)?.map(|row| {
+        let values = Policy {
+            name: row.name,
+            full_months: row.full_months,
+            differential_weeks: row.differential_weeks,
+            incremental_days: row.incremental_days,
+            min_chains: row.min_chains,
+            wal: Default::default(),
+        };
+        retention::PolicyRow::new(values)
+    });
+    Ok(row.map_or(CatalogAnswer::NoRow, CatalogAnswer::Row))
 }
 
 fn row(rows: &QueryResult) -> Result<PolicyRow, CatalogError> {
