@@ -77,6 +77,11 @@ fn what_happened_while_the_server_was_away_or_a_table_locked_comes_later() {
     drop(holder);
     scene.ok(&["catalog", "sync"]);
     assert_eq!(scene.sql("SELECT estado FROM seguridad.backup_manifest WHERE id = 5"), "COMPLETADO");
+
+    // Nor does the catalog wait for a synchronous standby that is not there: that would be our own receiver.
+    scene.cluster.reconfigure(&[("synchronous_standby_names", "cadena")]);
+    scene.ok(&["catalog", "rebuild"]);
+    scene.ok(&["catalog", "install"]);
 }
 
 #[test]
