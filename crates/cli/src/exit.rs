@@ -83,6 +83,8 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-not-completed",
     "archive-newer",
     "backup-merge-alone",
+    "retention-unreadable",
+    "retention-value",
     "restore-fetch-unusable",
     "restore-foreign-cluster",
     "restore-no-cluster",

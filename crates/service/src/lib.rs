@@ -4,3 +4,4 @@
 pub mod catalog;
 pub mod daemon;
 pub mod health;
+pub mod services;

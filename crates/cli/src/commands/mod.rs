@@ -5,6 +5,7 @@ mod catalog;
 mod catalog_hook;
 mod catch_up;
 mod check;
+mod cleanup;
 mod completions;
 mod demo;
 mod help;
@@ -57,6 +58,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),
         Command::Merge(options) => merge::run(session, options),
+        Command::Cleanup(options) => cleanup::run(session, options),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),

@@ -6,6 +6,7 @@ use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
 use cadena::reader::ReaderChoice;
+use cadena::retention::Policy;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub catalog: CatalogConfig,
     /// Who runs this program, as the system calls the account.
     pub user_name: Option<String>,
+    /// What `cadena.toml` says of retention.
+    pub retention: Option<Policy>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
 }
@@ -93,6 +96,7 @@ impl Settings {
             user_name: ["USER", "LOGNAME", "USERNAME"]
                 .into_iter()
                 .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),
+            retention: file.retention,
             config_file: file.path,
         })
     }
