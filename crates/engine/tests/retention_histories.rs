@@ -317,6 +317,10 @@ proptest! {
         }
         let later = zoned(all.clock(), ZONES[zone]);
         prop_assume!(later.timestamp() >= now.timestamp());
+        // Where nothing here tells what the server's timeline stands on, the server still may: then it takes a FULL.
+        if world.lost_histories.contains(&world.current) {
+            return Ok(());
+        }
         if policy.wal == WalRetention::WithBackups {
             // What a first cleanup would keep then, the one before has kept.
             let (of_all, of_rest) = (plan(&all.view(), &policy, &later), plan(&after.view(), &policy, &later));
