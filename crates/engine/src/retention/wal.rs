@@ -198,7 +198,8 @@ impl Needed {
     }
 
     fn add(&mut self, path: &TimelinePath, from: Lsn, size: WalSegmentSize) {
-        for part in path.parts() {
+        // What was left before is behind us.
+        for part in path.parts().iter().filter(|part| part.end_lsn.is_none_or(|end| end > from)) {
             let first = from.0.max(part.begin_lsn.0) / size.bytes();
             let last = part.end_lsn.map_or(u64::MAX, |end| end.0.saturating_sub(1) / size.bytes());
             if first <= last {
