@@ -1,3 +1,4 @@
+use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
@@ -52,6 +53,7 @@ pub enum Command {
     Demo(DemoOptions),
     Init(InitOptions),
     Check,
+    Catalog(CatalogOptions),
     Full(BackupArgs),
     #[command(visible_alias = "differential")]
     Diferencial(IncrementArgs),
@@ -85,6 +87,8 @@ pub struct InitOptions {
     pub role: Option<String>,
     #[arg(long, conflicts_with = "print_grants")]
     pub slot: bool,
+    #[arg(long, conflicts_with = "print_grants")]
+    pub no_catalog: bool,
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +133,10 @@ pub struct MergeOptions {
 pub struct ValidateOptions {
     #[arg(value_name = "ID", value_parser = values::backup_id)]
     pub id: Option<u64>,
+    #[arg(long, requires = "id")]
+    pub chain: bool,
+    #[arg(long, conflicts_with = "id")]
+    pub due: bool,
     #[arg(long, value_enum, default_value = "checksum", hide_possible_values = true, hide_default_value = true)]
     #[arg(value_name = "LEVEL")]
     pub level: LevelArg,

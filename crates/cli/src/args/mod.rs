@@ -1,5 +1,6 @@
 //! What may be typed? The command line, its values, its translated help, and what is said when it is wrong.
 
+mod catalog;
 mod cleanup;
 mod commands;
 mod help;
@@ -8,6 +9,7 @@ mod prescan;
 mod usage;
 mod values;
 
+pub use catalog::{CatalogAction, CatalogOptions};
 pub use cleanup::CleanupOptions;
 pub use commands::{
     BackupArgs, Cli, Command, CompletionsOptions, DemoOptions, GlobalOptions, HelpOptions, IncrementArgs, InitOptions,
@@ -21,5 +23,5 @@ pub use instant::parse_instant;
 pub use prescan::Prescan;
 pub use usage::{UsageError, usage_failure};
 pub use values::{
-    CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
 };

@@ -1,6 +1,8 @@
 //! One file for each command; its top function reads as its table of contents.
 
 mod backup;
+mod catalog;
+mod catalog_hook;
 mod catch_up;
 mod check;
 mod cleanup;
@@ -18,7 +20,6 @@ mod target;
 mod validate;
 mod wal_fetch;
 mod wal_push;
-mod wal_status;
 mod windows;
 
 use crate::app::Session;
@@ -51,6 +52,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Demo(options) => demo::run(session, options),
         Command::Init(options) => init::run(session, options),
         Command::Check => check::run(session),
+        Command::Catalog(options) => catalog::run(session, options),
         Command::Full(options) => backup::run(session, BackupRequest::FULL, options),
         Command::Diferencial(options) => backup::run_increment(session, BackupKind::Differential, options),
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),

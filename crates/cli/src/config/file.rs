@@ -1,8 +1,8 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
-use super::{ConfigError, schema};
+use super::{CatalogConfig, ConfigError, ValidationConfig, schema};
 use crate::args::{
-    CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
 };
 use crate::locale::Language;
 use cadena::retention::{Policy, WalRetention};
@@ -30,8 +30,10 @@ pub struct FileConfig {
     pub slot: Option<String>,
     /// `[wal] max_slot_retained`; the inner `None` is `off`.
     pub max_slot_retained_bytes: Option<Option<u64>>,
+    pub validation: ValidationConfig,
     /// `[retention]`; what the section leaves out is the standard's. `None` without the section.
     pub retention: Option<Policy>,
+    pub catalog: CatalogConfig,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
     pub pg_bin_path: Option<PathBuf>,
@@ -122,7 +124,16 @@ impl FileConfig {
                 self.wal_compression_level = Some(place.parsed(name, value, parse_wal_level)?);
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
+            ("validation", "level") => {
+                self.validation.level = place.parsed(name, value, parse_choice::<LevelArg>)?.into();
+            }
+            ("validation", "again_days") => {
+                self.validation.again_days = place.parsed(name, value, |text| parse_bounded(text, 1, 3650))?;
+            }
+            ("validation", _) => self.validation.max_minutes = place.parsed(name, value, parse_minutes)?,
             ("retention", _) => self.take_retention(place, name, value)?,
+            ("catalog", "enabled") => self.catalog.enabled = place.parsed(name, value, parse_choice)?,
+            ("catalog", _) => self.catalog.language = place.parsed(name, value, parse_choice)?,
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
@@ -164,6 +175,14 @@ impl FileConfig {
 fn parse_wal_level(text: &str) -> Result<i32, String> {
     let allowed = |level: &i32| (-7..=-1).contains(level) || (1..=19).contains(level);
     text.parse().ok().filter(allowed).ok_or_else(|| "-7 to -1, 1 to 19".to_owned())
+}
+
+/// Reads a number of minutes; `off` is no limit.
+fn parse_minutes(text: &str) -> Result<Option<u32>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    parse_bounded(text, 1, 10_080).map(Some).map_err(|range| format!("{range} | off"))
 }
 
 /// Reads the name of a time zone.
@@ -257,6 +276,7 @@ impl Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::CatalogUse;
     use super::*;
 
     fn parse(text: &str) -> Result<FileConfig, ConfigError> {
@@ -293,6 +313,13 @@ checkpoint = "spread"
 slot = "cadena_2"
 max_slot_retained = "10GB"
 compression_level = -3
+[catalog]
+enabled = "on"
+lang = "en"
+[validation]
+level = "deep"
+again_days = 3
+max_minutes = "off"
 [retention]
 full_months = 24
 differential_weeks = 16
@@ -318,6 +345,8 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.slot.as_deref(), Some("cadena_2"));
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!(config.wal_compression_level, Some(-3));
+        assert_eq!((config.catalog.enabled, config.catalog.language), (CatalogUse::On, Language::English));
+        assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
         let policy = config.retention.unwrap_or_else(Policy::standard);
         let numbers = (policy.full_months, policy.differential_weeks, policy.incremental_days, policy.min_chains);
         assert_eq!((numbers, policy.wal), ((24, 16, 14, 3), WalRetention::Days(30)));

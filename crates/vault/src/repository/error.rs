@@ -47,6 +47,9 @@ pub enum RepositoryError {
     /// A backup that was to be removed is still needed, or has changed: a fault of the caller, or of somebody who works beside us.
     #[error("backup {id} is not removed: {detail}")]
     RepositoryRemovalRefused { id: String, detail: String },
+    /// The process that made a backup died, or gave up without a word. Never returned: FALLIDO records hold it.
+    #[error("process {pid} on {host} ended before the backup was complete")]
+    BackupInterrupted { host: String, pid: u32 },
     /// A chain can't be restored.
     #[error(transparent)]
     #[serde(untagged)]

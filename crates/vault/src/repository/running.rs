@@ -1,5 +1,5 @@
 use super::layout::BackupName;
-use super::{BackupId, BackupKind};
+use super::{BackupId, BackupKind, RepositoryError};
 use serde::{Deserialize, Serialize};
 
 /// What the holder of the lock does.
@@ -67,6 +67,11 @@ impl RunningBackup {
     /// Describes a cleanup of this process.
     pub(super) fn cleanup_of_this_process(started_at: jiff::Timestamp) -> Self {
         RunningBackup { work: RunningWork::Cleanup, ..Self::of_this_process(BackupKind::Full, started_at) }
+    }
+
+    /// Returns what a record says of a backup whose process died.
+    pub fn interruption(&self) -> RepositoryError {
+        RepositoryError::BackupInterrupted { host: self.host.clone(), pid: self.pid }
     }
 
     /// Returns the reserved name; `None` before one is reserved, and for a text that names no archive of its kind.
