@@ -25,6 +25,7 @@ retention-in-period = not older than { $day }
 retention-newest = the newest that can be restored
 retention-chain = its FULL is among the newest { $min_chains }
 retention-next-base = the next backup may stand on it
+retention-wal-base = every instant of the last { $days } days is reached from it
 retention-base = backup { $id } stands on it
 retention-doubt = { $object }, which can't be read, may stand on it
 retention-orphan-beside = the archive { $object } lies beside its record, though it failed

@@ -25,6 +25,7 @@ retention-in-period = no es anterior al { $day }
 retention-newest = el más nuevo que se puede restaurar
 retention-chain = su FULL está entre los { $min_chains } más nuevos
 retention-next-base = el próximo backup puede apoyarse en él
+retention-wal-base = desde él se llega a cualquier instante de los últimos { $days } días
 retention-base = el backup { $id } se apoya en él
 retention-doubt = { $object }, que no se puede leer, puede apoyarse en él
 retention-orphan-beside = junto a su registro está el archivo { $object }, aunque falló

@@ -1,6 +1,7 @@
 //! Which backups stay, and why?
 
 use super::plan::{BackupVerdict, RetentionReason};
+use super::wal::ended_before;
 use super::{Policy, RetentionView};
 use crate::wal::TimelinePath;
 use jiff::Zoned;
@@ -31,8 +32,20 @@ pub(super) fn judge(view: &RetentionView, policy: &Policy, now: &Zoned) -> Vec<B
     for full in fulls.take(policy.min_chains as usize) {
         keep(full.id, RetentionReason::RetentionChain { min_chains: policy.min_chains });
     }
-    for id in next_bases(view, &sound) {
-        keep(id, RetentionReason::RetentionNextBase {});
+    for path in present_paths(view, &sound) {
+        let here = newest_first(&path, &sound);
+        // Of a DIFERENCIAL, and of an INCREMENTAL.
+        let of_differential = here.iter().find(|record| record.kind == BackupKind::Full);
+        for record in of_differential.into_iter().chain(here.first()) {
+            keep(record.id, RetentionReason::RetentionNextBase {});
+        }
+        // Without it the days up to the next backup would be out of reach, whatever WAL there is. While none is old enough, the
+        // oldest reaches furthest back.
+        let Some(day) = policy.first_wal_day(now) else { continue };
+        let old_enough = here.iter().find(|record| ended_before(record, day, now));
+        if let Some(record) = old_enough.or(here.last()) {
+            keep(record.id, RetentionReason::RetentionWalBase { days: policy.wal_days() });
+        }
     }
     for record in records {
         let doubtful = view.contents.unreadable.iter().find(|doubtful| doubtful.may_stand_on(record.id));
@@ -48,29 +61,26 @@ pub(super) fn judge(view: &RetentionView, policy: &Policy, now: &Zoned) -> Vec<B
     records.iter().map(|record| verdict(record, reasons.remove(&record.id), policy, now)).collect()
 }
 
-/// Returns what a backup that is taken next would stand on: the newest FULL, and the newest of all, on the way to the timelines on
-/// which the server may be. Newest is what reaches furthest in the log, as when a base is chosen.
-fn next_bases(view: &RetentionView, sound: &[&BackupRecord]) -> BTreeSet<BackupId> {
+/// Returns the ways to the timelines on which the server may be now: the newest, that of the receiver, that of the newest backup.
+fn present_paths(view: &RetentionView, sound: &[&BackupRecord]) -> Vec<TimelinePath> {
     let archived = view.wal.contents.timelines.keys().chain(view.wal.histories.keys()).copied();
     let newest_timeline = archived.chain(sound.iter().filter_map(|record| record.timeline)).max();
     let receiving = view.wal.receiver.map(|(timeline, _)| timeline);
     let last_backed_up = sound.last().and_then(|record| record.timeline);
     let present: BTreeSet<TimelineId> = [newest_timeline, receiving, last_backed_up].into_iter().flatten().collect();
-    let mut bases = BTreeSet::new();
-    for timeline in present {
-        let path = TimelinePath::new(timeline, view.wal.histories.get(&timeline).map_or(&[], Vec::as_slice));
-        let leads_here = |record: &&&BackupRecord| match (record.timeline, record.stop_lsn) {
-            (Some(timeline), Some(stop_lsn)) => path.holds(timeline, stop_lsn),
-            _ => false,
-        };
-        let newest = |only_full: bool| {
-            let fits = |record: &&&BackupRecord| !only_full || record.kind == BackupKind::Full;
-            let candidates = sound.iter().filter(leads_here).filter(fits);
-            candidates.max_by_key(|record| (record.stop_lsn, record.id)).map(|record| record.id)
-        };
-        bases.extend([newest(true), newest(false)].into_iter().flatten());
-    }
-    bases
+    let ancestors = |timeline: &TimelineId| view.wal.histories.get(timeline).map_or(&[][..], Vec::as_slice);
+    present.into_iter().map(|timeline| TimelinePath::new(timeline, ancestors(&timeline))).collect()
+}
+
+/// Returns the backups that lead into a path, that which reaches furthest in the log first, as when a base is chosen.
+fn newest_first<'a>(path: &TimelinePath, sound: &[&'a BackupRecord]) -> Vec<&'a BackupRecord> {
+    let leads_here = |record: &BackupRecord| match (record.timeline, record.stop_lsn) {
+        (Some(timeline), Some(stop_lsn)) => path.holds(timeline, stop_lsn),
+        _ => false,
+    };
+    let mut here: Vec<&BackupRecord> = sound.iter().copied().filter(|record| leads_here(record)).collect();
+    here.sort_by_key(|record| std::cmp::Reverse((record.stop_lsn, record.id)));
+    here
 }
 
 /// Adds all that the kept ones stand on. What is broken already is not broken further.

@@ -52,6 +52,9 @@ pub enum RetentionReason {
     RetentionChain { min_chains: u32 },
     /// The next backup may stand on it.
     RetentionNextBase {},
+    /// Every instant of the last so many days is reached from it: of those that ended before them it is the newest, or of all the
+    /// oldest.
+    RetentionWalBase { days: u32 },
     /// That backup, which stays, stands on it.
     RetentionBase { id: u64 },
     /// A record that can't be read may be of a backup that stands on it.

@@ -56,16 +56,12 @@ impl Policy {
     /// # Errors
     /// `RetentionValue` names the first that is out of range.
     pub fn check(&self) -> Result<(), RetentionError> {
-        let wal_days = match self.wal {
-            WalRetention::WithBackups => 0,
-            WalRetention::Days(days) => days,
-        };
         let bounds = [
             ("full_months", self.full_months, 0, 1_200, "0..1200"),
             ("differential_weeks", self.differential_weeks, 0, 5_200, "0..5200"),
             ("incremental_days", self.incremental_days, 0, 36_500, "0..36500"),
             ("min_chains", self.min_chains, 1, 1_000, "1..1000"),
-            ("wal_days", wal_days, 0, 36_500, "0..36500"),
+            ("wal_days", self.wal_days(), 0, 36_500, "0..36500"),
         ];
         match bounds.into_iter().find(|(_, value, least, most, _)| !(least..=most).contains(&value)) {
             None => Ok(()),
@@ -90,6 +86,14 @@ impl Policy {
             (BackupState::Failed | BackupState::InProgress, _) => weeks(),
         };
         first.unwrap_or(Date::MIN)
+    }
+
+    /// Returns of how many days every instant shall be reachable; 0 when WAL goes as far back as backups.
+    pub(super) fn wal_days(&self) -> u32 {
+        match self.wal {
+            WalRetention::WithBackups => 0,
+            WalRetention::Days(days) => days,
+        }
     }
 
     /// Returns the first day of which every instant shall be reachable; `None` when WAL goes as far back as backups.

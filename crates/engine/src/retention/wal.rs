@@ -152,6 +152,11 @@ fn bases<'a>(view: &'a RetentionView, kept: &BTreeSet<BackupId>) -> Vec<WalBase<
     completed.filter_map(base).collect()
 }
 
+/// Tells whether a backup had ended before a day began.
+pub(super) fn ended_before(record: &BackupRecord, day: Date, now: &Zoned) -> bool {
+    record.finished_at.is_some_and(|at| at.to_zoned(now.time_zone().clone()).date() < day)
+}
+
 /// For each timeline the numbers of the segments that recovery could go through: first and last of each stretch.
 #[derive(Default)]
 struct Needed {
@@ -176,12 +181,15 @@ impl Needed {
             // One that started before the way left its timeline: whether it ended in time, too, is not worth a doubt.
             let leads_here = |base: &&WalBase<'_>| path.holds(base.timeline, base.start_lsn);
             let on_path = || bases.iter().filter(leads_here);
-            let ended_before = |base: &&WalBase<'_>, day: Date| {
-                let ended = base.record.finished_at.map(|at| at.to_zoned(now.time_zone().clone()).date());
-                base.is_sound && ended.is_some_and(|ended| ended < day)
-            };
-            let newest = first_day
-                .and_then(|day| on_path().filter(|base| ended_before(base, day)).map(|base| base.start_lsn).max());
+            let newest = first_day.and_then(|day| {
+                // Here it matters: what ended behind the place where the way left its timeline leads nowhere on this way.
+                let leads_on = |base: &&WalBase<'_>| {
+                    let stop_lsn = base.record.stop_lsn;
+                    base.is_sound && stop_lsn.is_some_and(|stop_lsn| path.holds(base.timeline, stop_lsn))
+                };
+                let old = on_path().filter(leads_on).filter(|base| ended_before(base.record, day, now));
+                old.map(|base| base.start_lsn).max()
+            });
             if let Some(from) = newest.or_else(|| on_path().map(|base| base.start_lsn).min()) {
                 needed.add(&path, from, size);
             }
@@ -190,7 +198,8 @@ impl Needed {
     }
 
     fn add(&mut self, path: &TimelinePath, from: Lsn, size: WalSegmentSize) {
-        for part in path.parts() {
+        // What was left before is behind us.
+        for part in path.parts().iter().filter(|part| part.end_lsn.is_none_or(|end| end > from)) {
             let first = from.0.max(part.begin_lsn.0) / size.bytes();
             let last = part.end_lsn.map_or(u64::MAX, |end| end.0.saturating_sub(1) / size.bytes());
             if first <= last {

@@ -190,7 +190,9 @@ fn to_be_removed(
         if contents.orphan_archives.contains(&archive_key(&name)) {
             return Err(refused(id, "an archive that no record vouches for lies beside it".to_owned()));
         }
-        if let Some(doubtful) = contents.unreadable.iter().find(|doubtful| doubtful.may_stand_on(id)) {
+        // Nothing stands on a failed one.
+        let mut doubtful = contents.unreadable.iter().filter(|_| record.state == BackupState::Completed);
+        if let Some(doubtful) = doubtful.find(|doubtful| doubtful.may_stand_on(id)) {
             return Err(refused(
                 id,
                 format!("{} can't be read, and may be of a backup that stands on it", doubtful.key),
