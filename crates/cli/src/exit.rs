@@ -68,6 +68,13 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "cluster-version",
     "cluster-wal-level",
     "read-not-local",
+    "catalog-absent",
+    "catalog-foreign",
+    "catalog-incomplete",
+    "catalog-newer",
+    "catalog-policy",
+    "catalog-privilege",
+    "catalog-read-only",
     "repository-absent",
     "repository-empty",
     "repository-foreign",
@@ -76,6 +83,8 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-not-completed",
     "archive-newer",
     "backup-merge-alone",
+    "retention-unreadable",
+    "retention-value",
     "restore-fetch-unusable",
     "restore-foreign-cluster",
     "restore-no-cluster",
@@ -100,7 +109,8 @@ pub const REFUSAL_KEYS: &[&str] = &[
 ];
 
 /// Errors that say that someone else is at work.
-pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy"];
+pub const BUSY_KEYS: &[&str] =
+    &["catalog-busy", "repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy"];
 
 impl ExitStatus {
     /// Returns the code for an error's key.

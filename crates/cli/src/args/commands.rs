@@ -1,3 +1,5 @@
+use super::CatalogOptions;
+use super::cleanup::CleanupOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
     WalDeliveryArg,
@@ -51,11 +53,13 @@ pub enum Command {
     Demo(DemoOptions),
     Init(InitOptions),
     Check,
+    Catalog(CatalogOptions),
     Full(BackupArgs),
     #[command(visible_alias = "differential")]
     Diferencial(IncrementArgs),
     Incremental(IncrementArgs),
     Merge(MergeOptions),
+    Cleanup(CleanupOptions),
     List,
     Status,
     Validate(ValidateOptions),
@@ -83,6 +87,8 @@ pub struct InitOptions {
     pub role: Option<String>,
     #[arg(long, conflicts_with = "print_grants")]
     pub slot: bool,
+    #[arg(long, conflicts_with = "print_grants")]
+    pub no_catalog: bool,
 }
 
 #[derive(Debug, Args)]

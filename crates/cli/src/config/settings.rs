@@ -1,11 +1,12 @@
 //! Brings flags, environment, file and defaults together.
 
 use super::file::parse_time_zone;
-use super::{ConfigError, Environment, FileConfig, ValidationConfig};
+use super::{CatalogConfig, ConfigError, Environment, FileConfig, ValidationConfig};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
 use cadena::reader::ReaderChoice;
+use cadena::retention::Policy;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -49,8 +50,11 @@ pub struct Settings {
     pub time_zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
     pub binaries: BinarySearch,
     pub validation: ValidationConfig,
+    pub catalog: CatalogConfig,
     /// Who runs this program, as the system calls the account.
     pub user_name: Option<String>,
+    /// What `cadena.toml` says of retention.
+    pub retention: Option<Policy>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
 }
@@ -88,9 +92,11 @@ impl Settings {
             time_zone: LazyLock::new(Box::new(|| time_zone.unwrap_or_else(TimeZone::system))),
             binaries,
             validation: file.validation,
+            catalog: file.catalog,
             user_name: ["USER", "LOGNAME", "USERNAME"]
                 .into_iter()
                 .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),
+            retention: file.retention,
             config_file: file.path,
         })
     }
