@@ -64,7 +64,7 @@ fn what_happened_while_the_server_was_away_or_a_table_locked_comes_later() {
 
     // A locked table holds no backup up for long.
     let mut holder = scene.cluster.session(DATABASE);
-    let lock = holder.run("BEGIN; LOCK TABLE seguridad.backup_event");
+    let lock = holder.run("BEGIN; LOCK TABLE seguridad.backup_event, seguridad.backup_retention_policy");
     assert!(lock.is_ok(), "{lock:?}");
     let begin = Instant::now();
     let answer = scene.ok(&["full", "--lang", "es"]);
@@ -74,6 +74,7 @@ fn what_happened_while_the_server_was_away_or_a_table_locked_comes_later() {
         "{answer:?}"
     );
     assert_eq!(scene.run(&["catalog", "sync"]).code, 4);
+    assert_eq!(scene.run(&["cleanup", "--dry-run"]).code, 4, "nothing goes by a policy that can't be read");
     drop(holder);
     scene.ok(&["catalog", "sync"]);
     assert_eq!(scene.sql("SELECT estado FROM seguridad.backup_manifest WHERE id = 5"), "COMPLETADO");
@@ -202,6 +203,7 @@ fn other_peoples_tables_are_left_alone() {
     assert_eq!(check["state"], "warn", "{check}");
     let full = scene.ok(&["full"]);
     assert!(full.stderr.is_empty(), "nobody asked for a catalog: {full:?}");
+    scene.ok(&["cleanup"]);
 
     let file = migration().display().to_string();
     let output = scene.psql(DATABASE, &["-f", &file]);
