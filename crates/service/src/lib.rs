@@ -1,3 +1,4 @@
 //! What stays up: the daemon behind `cadena start`. It tells what happens as values; the edge puts them into words.
 
 pub mod daemon;
+pub mod scheduler;
