@@ -1,5 +1,6 @@
 use serde::Serialize;
 use vault::archive::ArchiveError;
+use vault::journal::JournalError;
 use vault::repository::RepositoryError;
 use vault::storage::StorageError;
 use vault::wal::WalArchiveError;
@@ -31,6 +32,8 @@ pub enum Error {
     Wal(#[from] crate::wal::WalError),
     #[error(transparent)]
     WalArchive(#[from] WalArchiveError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]

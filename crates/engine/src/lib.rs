@@ -7,6 +7,7 @@ pub mod backup;
 pub mod chain;
 pub mod cluster;
 mod error;
+mod journal;
 pub mod pipeline;
 pub mod reader;
 pub mod restore;

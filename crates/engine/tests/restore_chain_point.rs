@@ -14,7 +14,7 @@ use testkit::{backup_options, is_available};
 use vault::repository::{BackupId, BackupKind, BackupRecord};
 
 fn increment(world: &World) -> BackupRecord {
-    let request = BackupRequest { kind: BackupKind::Incremental, changes: ChangesChoice::Scan };
+    let request = BackupRequest { changes: ChangesChoice::Scan, ..BackupRequest::of(BackupKind::Incremental) };
     let settings = world.source.connection_settings("postgres");
     let options = backup_options(ReaderChoice::Local, None);
     let outcome = run_backup(&settings, &world.repository, request, &options, &SilentProgress, &Cancel::new()).unwrap();

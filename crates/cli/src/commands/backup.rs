@@ -28,7 +28,7 @@ pub fn run(session: &Session, request: BackupRequest, options: &BackupArgs) -> O
 
 /// The same for a backup that holds changes only.
 pub fn run_increment(session: &Session, kind: BackupKind, options: &IncrementArgs) -> Outcome {
-    run(session, BackupRequest { kind, changes: options.changes.into() }, &options.backup)
+    run(session, BackupRequest { changes: options.changes.into(), ..BackupRequest::of(kind) }, &options.backup)
 }
 
 /// Lets options win over settings.

@@ -20,27 +20,37 @@ pub struct Locale {
 }
 
 /// The catalogues of one language: file name and content.
-pub(crate) type Catalogue = [(&'static str, &'static str); 9];
+pub(crate) type Catalogue = [(&'static str, &'static str)];
 
-pub(crate) const ENGLISH: Catalogue = [
+pub(crate) const ENGLISH: &Catalogue = &[
+    ("catalog.ftl", include_str!("../../locale/en/catalog.ftl")),
     ("changes.ftl", include_str!("../../locale/en/changes.ftl")),
     ("errors.ftl", include_str!("../../locale/en/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/en/findings.ftl")),
     ("help.ftl", include_str!("../../locale/en/help.ftl")),
+    ("journal.ftl", include_str!("../../locale/en/journal.ftl")),
     ("messages.ftl", include_str!("../../locale/en/messages.ftl")),
+    ("notify.ftl", include_str!("../../locale/en/notify.ftl")),
     ("restore-chain.ftl", include_str!("../../locale/en/restore-chain.ftl")),
     ("restore-point.ftl", include_str!("../../locale/en/restore-point.ftl")),
+    ("retention.ftl", include_str!("../../locale/en/retention.ftl")),
+    ("schedule.ftl", include_str!("../../locale/en/schedule.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/en/wal-archive.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/en/wal-receive.ftl")),
 ];
-pub(crate) const SPANISH: Catalogue = [
+pub(crate) const SPANISH: &Catalogue = &[
+    ("catalog.ftl", include_str!("../../locale/es/catalog.ftl")),
     ("changes.ftl", include_str!("../../locale/es/changes.ftl")),
     ("errors.ftl", include_str!("../../locale/es/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/es/findings.ftl")),
     ("help.ftl", include_str!("../../locale/es/help.ftl")),
+    ("journal.ftl", include_str!("../../locale/es/journal.ftl")),
     ("messages.ftl", include_str!("../../locale/es/messages.ftl")),
+    ("notify.ftl", include_str!("../../locale/es/notify.ftl")),
     ("restore-chain.ftl", include_str!("../../locale/es/restore-chain.ftl")),
     ("restore-point.ftl", include_str!("../../locale/es/restore-point.ftl")),
+    ("retention.ftl", include_str!("../../locale/es/retention.ftl")),
+    ("schedule.ftl", include_str!("../../locale/es/schedule.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/es/wal-archive.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/es/wal-receive.ftl")),
 ];
@@ -148,7 +158,7 @@ fn load(language: Language) -> FluentBundle<FluentResource> {
     };
     for (_, content) in catalogue {
         // A catalogue with a bad message still gives its good ones; a test refuses bad ones.
-        let resource = FluentResource::try_new(content.to_owned()).unwrap_or_else(|(resource, _)| resource);
+        let resource = FluentResource::try_new((*content).to_owned()).unwrap_or_else(|(resource, _)| resource);
         bundle.add_resource_overriding(resource);
     }
     bundle

@@ -11,6 +11,7 @@ use super::seal::Sealer;
 use super::wal_members::MemberDefaults;
 use super::work::{Encoded, LargeMember, ReadyMember};
 use crate::chain::{Chain, ChainReader, LABEL_LIMIT_BYTES, LABEL_PATH, OutputContent, OutputMember, Outputs};
+use crate::journal::{self, Reserved};
 use crate::pipeline::{BufferPool, Flow, run_ordered};
 use crate::verify::MANIFEST_PATH;
 use crate::{Cancel, Error, Phase, Progress};
@@ -54,6 +55,26 @@ pub fn merge(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<MergeOutcome, Error> {
+    let mut reserved = None;
+    let result = attempt(repository, id, options, progress, cancel, &mut reserved);
+    match (&result, &reserved) {
+        (Ok(outcome), Some(_)) => journal::backup_completed(repository, &outcome.record, outcome.seconds),
+        (Err(error), Some(_)) => journal::backup_failed(repository, BackupKind::Full, reserved.as_ref(), error),
+        // Nothing was begun, so nothing changed in the repository.
+        (_, None) => {}
+    }
+    result
+}
+
+/// Merges; `reserved` tells, also of one that fails, which id and name it had.
+fn attempt(
+    repository: &Repository,
+    id: BackupId,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+    reserved: &mut Option<Reserved>,
+) -> Result<MergeOutcome, Error> {
     let begin = Instant::now();
     options.check()?;
     let records = repository.chain(id)?;
@@ -72,6 +93,9 @@ pub fn merge(
     let mut slot = repository.begin_backup(BackupKind::Full, &now)?;
     let newest = &chain.newest().record;
     let mut record = record::merged(&slot, newest, ids, options, now.timestamp());
+    *reserved = Some(Reserved { id: record.id, archive_name: record.archive_name.clone() });
+    journal::backup_started(repository, &record);
+    progress.reserved(record.id.0, &record.archive_name);
     let merge = Merge { chain: &chain, options, progress, cancel };
     let outcome = merge.write(&mut slot, &mut record).and_then(|sealed| {
         progress.phase(Phase::Committing, None);

@@ -3,8 +3,9 @@ use super::seal::Sealer;
 use super::wal_members::WalRange;
 use crate::Error;
 use crate::cluster::{BackupStart, ClusterInfo};
+use crate::journal::error_value;
 use crate::reader::WalkNotes;
-use serde_json::{Value, json};
+use serde_json::json;
 use vault::archive::SealedArchive;
 use vault::repository::{BackupId, BackupRecord, BackupSlot, BackupState, CorruptPage, RecordBase, RecordTablespace};
 
@@ -31,6 +32,7 @@ pub(super) fn opened(
         state: BackupState::InProgress,
         started_at,
         finished_at: None,
+        scheduled_for: None,
         label: label.to_owned(),
         system_identifier: info.system_identifier,
         postgresql_version: info.version,
@@ -95,6 +97,7 @@ pub(super) fn merged(
         state: BackupState::InProgress,
         started_at,
         finished_at: None,
+        scheduled_for: None,
         label: options.label.clone().unwrap_or_else(|| newest.label.clone()),
         archive_bytes: 0,
         sha256: None,
@@ -164,9 +167,7 @@ pub(super) fn fail(record: &mut BackupRecord, error: &Error) {
     record.finished_at = Some(jiff::Timestamp::now());
     record.archive_bytes = 0;
     record.sha256 = None;
-    let mut value = serde_json::to_value(error).unwrap_or_else(|_| json!({ "key": "unknown" }));
-    value["message"] = Value::String(error.to_string());
-    record.error = Some(value);
+    record.error = Some(error_value(error));
 }
 
 /// Names what the user should know though the backup is whole.

@@ -14,6 +14,7 @@ use super::work::{FileRun, RunContent, Work};
 use crate::cluster::{
     BackupSession, BackupStart, BackupStop, ClusterInfo, Connection, ConnectionSettings, probe, read_file,
 };
+use crate::journal::{self, Reserved};
 use crate::pipeline::{BufferPool, Flow, RateLimit, run_ordered};
 use crate::reader::{PageChecker, Source, SourceReader, Walk, WalkNotes, choose_source};
 use crate::restore::MARKER_FILE;
@@ -53,11 +54,18 @@ pub struct BackupRequest {
     pub kind: BackupKind,
     /// How changed blocks are found. Of no matter to a FULL.
     pub changes: ChangesChoice,
+    /// The due time that the scheduler takes it for, which its record will tell; `None` when somebody asks for it.
+    pub scheduled_for: Option<jiff::Timestamp>,
 }
 
 impl BackupRequest {
     /// Asks for a FULL.
-    pub const FULL: Self = BackupRequest { kind: BackupKind::Full, changes: ChangesChoice::Auto };
+    pub const FULL: Self = BackupRequest::of(BackupKind::Full);
+
+    /// Asks for a backup of a kind, with its changed blocks found in the best way there is.
+    pub const fn of(kind: BackupKind) -> Self {
+        BackupRequest { kind, changes: ChangesChoice::Auto, scheduled_for: None }
+    }
 }
 
 /// Takes a FULL backup and commits it; see [`run_backup`].
@@ -91,6 +99,25 @@ pub fn run_backup(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<BackupOutcome, Error> {
+    let mut reserved = None;
+    let result = attempt(settings, repository, request, options, progress, cancel, &mut reserved);
+    match &result {
+        Ok(outcome) => journal::backup_completed(repository, &outcome.record, outcome.seconds),
+        Err(error) => journal::backup_failed(repository, request.kind, reserved.as_ref(), error),
+    }
+    result
+}
+
+/// Takes the backup; `reserved` tells, also of one that fails, which id and name it had.
+fn attempt(
+    settings: &ConnectionSettings,
+    repository: &Repository,
+    request: BackupRequest,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+    reserved: &mut Option<Reserved>,
+) -> Result<BackupOutcome, Error> {
     let begin = Instant::now();
     options.check()?;
     let mut connection = Connection::connect(settings)?;
@@ -105,7 +132,11 @@ pub fn run_backup(
     let label = options.label.clone().unwrap_or_else(|| format!("cadena {}", slot.name().stem));
     let mut record = record::opened(&slot, &info, options, &label, now.timestamp());
     record.warnings = warnings;
+    record.scheduled_for = request.scheduled_for;
     record::stand_on(&mut record, base.as_ref().map(|base| &base.record));
+    *reserved = Some(Reserved { id: record.id, archive_name: record.archive_name.clone() });
+    journal::backup_started(repository, &record);
+    progress.reserved(record.id.0, &record.archive_name);
 
     let run = Run { settings, repository, changes: request.changes, options, info: &info, progress, cancel };
     let outcome = run.take(connection, base, &mut slot, &mut record).and_then(|(sealed, archive)| {

@@ -27,6 +27,8 @@ pub trait Progress: Send + Sync {
     fn phase(&self, phase: Phase, total_bytes: Option<u64>);
     /// Adds plain bytes done in the present phase.
     fn advance(&self, bytes: u64);
+    /// Tells the number and the name that were reserved for what is being made; from now on others may see that it is under way.
+    fn reserved(&self, _id: u64, _name: &str) {}
 }
 
 /// Ignores progress.

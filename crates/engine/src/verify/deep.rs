@@ -103,7 +103,8 @@ pub(super) fn enter(error: Error, findings: &mut Findings) -> Result<(), Error> 
         | Error::Verify(_)
         | Error::Pipeline(_)
         | Error::Wal(_)
-        | Error::WalArchive(_) => false,
+        | Error::WalArchive(_)
+        | Error::Journal(_) => false,
     };
     if of_the_archive {
         findings.error(&error);

@@ -26,7 +26,7 @@ pub fn increment(
     options: &BackupOptions,
 ) -> BackupOutcome {
     let settings = source.connection_settings("postgres");
-    let request = BackupRequest { kind, changes };
+    let request = BackupRequest { changes, ..BackupRequest::of(kind) };
     run_backup(&settings, repository, request, options, &SilentProgress, &Cancel::new()).unwrap()
 }
 

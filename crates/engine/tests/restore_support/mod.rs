@@ -261,6 +261,7 @@ pub fn seal(
         state: BackupState::Completed,
         started_at: jiff::Timestamp::now(),
         finished_at: Some(jiff::Timestamp::now()),
+        scheduled_for: None,
         label: "test".to_owned(),
         system_identifier: SYSTEM_IDENTIFIER,
         postgresql_version: MajorVersion::V15,

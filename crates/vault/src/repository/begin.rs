@@ -4,9 +4,11 @@ use super::contents::FoundRecord;
 use super::layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, SEQUENCE_KEY, archive_key, record_key};
 use super::record_file::{self, ID_LIMIT};
 use super::running::HolderNote;
-use super::{BackupId, BackupKind, BackupSlot, BackupState, Repository, RepositoryError, RunningBackup};
+use super::{BackupId, BackupKind, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError, RunningBackup};
+use crate::journal::{EventLevel, Journal, NewEvent};
 use crate::storage::{LockAttempt, LockGuard, StorageError};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::HashSet;
 
 /// The content of `sequence.json`.
@@ -66,6 +68,7 @@ impl Repository {
                 self.storage().delete(&archive_key(&name))?;
                 let record = record_file::interrupted(dead, self.description(), record_file::interruption(dead));
                 self.storage().put_if_absent(&record_key(&name), &record_file::write(&record)?)?;
+                self.tell_of_interruption(&record);
             }
             // It died while it gave up, or while somebody swept up after it.
             FoundRecord::Readable(record) if record.state == BackupState::Failed && record.id == dead.id => {
@@ -79,6 +82,15 @@ impl Repository {
             }
         }
         Ok(())
+    }
+
+    /// Enters a backup whose process died into the journal. That it can't be is no reason not to take the next one.
+    fn tell_of_interruption(&self, record: &BackupRecord) {
+        let details = json!({ "kind": record.kind, "name": record.archive_name, "error": record.error });
+        let event = NewEvent::new(EventLevel::Error, "backup-failed", Some(record.id), details);
+        if let Err(error) = Journal::of(self).append(jiff::Timestamp::now(), event) {
+            tracing::warn!(%error, "the interrupted backup could not be entered into the journal");
+        }
     }
 
     /// Reserves id and name, and writes both beside the lock, before anything is written under them.

@@ -59,6 +59,9 @@ pub struct BackupRecord {
     pub started_at: jiff::Timestamp,
     /// When it ended; `None` when nobody saw it end.
     pub finished_at: Option<jiff::Timestamp>,
+    /// The due time that the scheduler took it for; `None` when somebody asked for it.
+    #[serde(default)]
+    pub scheduled_for: Option<jiff::Timestamp>,
     /// The label that the server got (upstream `pg_backup_start`).
     pub label: String,
     /// The cluster's, equal to the repository's.

@@ -106,6 +106,7 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
         state: BackupState::Failed,
         started_at: running.started_at,
         finished_at: None,
+        scheduled_for: None,
         label: String::new(),
         system_identifier: description.system_identifier,
         postgresql_version: description.postgresql_version,

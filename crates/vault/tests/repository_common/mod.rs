@@ -74,6 +74,7 @@ pub fn completed(slot: &BackupSlot, content: &[u8]) -> BackupRecord {
         state: BackupState::Completed,
         started_at: "2026-11-24T06:00:00Z".parse().unwrap(),
         finished_at: Some("2026-11-24T06:10:00Z".parse().unwrap()),
+        scheduled_for: None,
         label: "cadena".to_owned(),
         system_identifier: SYSTEM_IDENTIFIER,
         postgresql_version: MajorVersion::V17,
@@ -146,7 +147,7 @@ pub fn back_up(
     Ok(id)
 }
 
-/// Every file below a folder, hidden ones too, without the lock's own two.
+/// Every file below a folder, hidden ones too, without those of the lock and of the journal, which has tests of its own.
 pub fn files(folder: &Path) -> Vec<String> {
     fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
         let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -161,7 +162,7 @@ pub fn files(folder: &Path) -> Vec<String> {
     }
     let mut found = Vec::new();
     walk(folder, folder, &mut found);
-    found.retain(|name| name != ".lock.cadena-lock" && name != ".lock.cadena-holder");
+    found.retain(|name| ![".lock.cadena-", ".events.cadena-", "events/"].iter().any(|other| name.starts_with(other)));
     found.sort();
     found
 }

@@ -13,7 +13,7 @@ use crate::app::Session;
 use crate::args::DemoOptions;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use cadena::backup::{BackupOptions, BackupOutcome, BackupRequest, ChangesChoice, run_backup};
+use cadena::backup::{BackupOptions, BackupOutcome, BackupRequest, run_backup};
 use cadena::cluster::{Connection, LocalServer, probe};
 use cadena::reader::ReaderChoice;
 use cadena::repository::{BackupKind, BackupRecord, FORMAT_VERSION, Repository, RepositoryDescription};
@@ -129,7 +129,7 @@ fn back_up(
         temporary_folder: std::env::temp_dir(),
     };
     let connection = source.connection_settings("postgres");
-    let request = BackupRequest { kind, changes: ChangesChoice::Auto };
+    let request = BackupRequest::of(kind);
     Ok(run_backup(&connection, repository, request, &options, &*session.progress(), &session.cancel)?)
 }
 

@@ -1,0 +1,1 @@
+# El catálogo en la base de datos.

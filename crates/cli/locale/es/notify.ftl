@@ -1,0 +1,1 @@
+# Notificaciones, métricas y salud.

@@ -1,0 +1,1 @@
+# Retención y limpieza.

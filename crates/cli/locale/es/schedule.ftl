@@ -1,0 +1,1 @@
+# El horario y sus ejecuciones.
