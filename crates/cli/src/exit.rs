@@ -76,6 +76,7 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-not-completed",
     "archive-newer",
     "backup-merge-alone",
+    "schedule-fixed",
     "restore-fetch-unusable",
     "restore-foreign-cluster",
     "restore-no-cluster",
@@ -100,14 +101,14 @@ pub const REFUSAL_KEYS: &[&str] = &[
 ];
 
 /// Errors that say that someone else is at work.
-pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy"];
+pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy", "daemon-busy", "schedule-busy"];
 
 impl ExitStatus {
     /// Returns the code for an error's key.
     pub fn for_key(key: &str) -> Self {
         if ["cancelled", "cluster-cancelled", "restore-cancelled-over"].contains(&key) {
             ExitStatus::Interrupted
-        } else if key.starts_with("usage-") || key.starts_with("config-") || key == "backup-option" {
+        } else if key.starts_with("usage-") || key.starts_with("config-") || ["backup-option", "daemon-idle"].contains(&key) {
             ExitStatus::Usage
         } else if BUSY_KEYS.contains(&key) {
             ExitStatus::Busy

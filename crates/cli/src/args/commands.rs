@@ -1,3 +1,4 @@
+use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
     WalDeliveryArg,
@@ -62,6 +63,7 @@ pub enum Command {
     Preview(PreviewOptions),
     Restore(RestoreOptions),
     Start(StartOptions),
+    Schedule(ScheduleOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),
@@ -193,8 +195,12 @@ pub struct RestoreOptions {
 
 #[derive(Debug, Args)]
 pub struct StartOptions {
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["no_schedule", "no_wal"])]
     pub once: bool,
+    #[arg(long, conflicts_with = "no_wal")]
+    pub no_schedule: bool,
+    #[arg(long)]
+    pub no_wal: bool,
 }
 
 /// What `restore_command` passes: `%f %p`.

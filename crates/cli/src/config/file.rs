@@ -2,9 +2,10 @@
 
 use super::{ConfigError, schema};
 use crate::args::{
-    CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+    CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule, parse_slot_name,
 };
 use crate::locale::Language;
+use cadena::scheduler::{Job, Rules};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -29,6 +30,8 @@ pub struct FileConfig {
     pub slot: Option<String>,
     /// `[wal] max_slot_retained`; the inner `None` is `off`.
     pub max_slot_retained_bytes: Option<Option<u64>>,
+    /// `[schedule]`: what the file says of a job, `cadena schedule set` can't change.
+    pub schedule: Rules,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
     pub pg_bin_path: Option<PathBuf>,
@@ -119,6 +122,10 @@ impl FileConfig {
                 self.wal_compression_level = Some(place.parsed(name, value, parse_wal_level)?);
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
+            ("schedule", key) => {
+                let rule = place.parsed(name, value, parse_rule)?;
+                self.schedule.extend(Job::ALL.into_iter().find(|job| job.config_key() == key).map(|job| (job, rule)));
+            }
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
@@ -269,6 +276,12 @@ checkpoint = "spread"
 slot = "cadena_2"
 max_slot_retained = "10GB"
 compression_level = -3
+[schedule]
+full = "0 0 1 * *"
+diferencial = "30 23 * * SUN"
+incremental = "*/3 * * * * *"
+validate = "off"
+cleanup = "0 2 * * 1"
 [general]
 lang = "es"
 time_zone = "UTC"
@@ -288,6 +301,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.slot.as_deref(), Some("cadena_2"));
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!(config.wal_compression_level, Some(-3));
+        assert_eq!(config.schedule.len(), 5);
         assert_eq!(config.lang, Some(Language::Spanish));
         assert!(config.time_zone.is_some() && config.pg_bin_path.is_some() && config.url.is_some());
     }
@@ -313,6 +327,8 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
             assert!(text.ends_with("allowed: -7 to -1, 1 to 19"), "{text}");
         }
         assert!(complaint("[backup]\ncompression_level = -1").contains("allowed: 1..19"));
+        assert!(complaint("[schedule]\nfull = 'daily'").contains("line 2: full = 'daily'; allowed: off | MINUTE HOUR"));
+        assert!(complaint("[schedule]\nfull = '0 0 30 2 *'").contains("allowed: off"));
         assert!(complaint("[backup]\njobs = true").ends_with("jobs = true; allowed: \"…\""));
         assert!(complaint("[general]\ntime_zone = 'Mars/Base'").contains("allowed: IANA"));
         assert!(complaint("[connection]\nport = 70000").contains("allowed: 1..65535"));

@@ -9,6 +9,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ("repository", &["path"]),
     ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
     ("wal", &["slot", "max_slot_retained", "compression_level"]),
+    ("schedule", &["full", "diferencial", "incremental", "validate", "cleanup"]),
     ("general", &["lang", "time_zone", "pg_bin_path"]),
 ];
 
