@@ -31,6 +31,12 @@ impl Session {
         progress_for(self.show_progress, &self.locale)
     }
 
+    /// Returns who asks for something, as records of it say: `user@host`.
+    pub fn who(&self) -> String {
+        let user = self.settings.user_name.as_deref().unwrap_or("cadena");
+        format!("{user}@{}", cadena::storage::host_name())
+    }
+
     /// Returns the zone in which times are shown.
     pub fn zone(&self) -> &TimeZone {
         &self.settings.time_zone

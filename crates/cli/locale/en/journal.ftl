@@ -3,6 +3,7 @@
 backup-started = Backup { $name } has begun.
 backup-completed = Backup { $name } is complete.
 backup-failed = Backup { $name } failed.
+validation = Backup { $name } was validated ({ $level }): { $result }.
 
 error-journal-busy = Another process has been writing the events in { $storage } for { $seconds } s.
 error-journal-busy-remedy = Look for a process of cadena that hangs, and try again.

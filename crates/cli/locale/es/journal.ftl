@@ -3,6 +3,7 @@
 backup-started = Empezó el backup { $name }.
 backup-completed = El backup { $name } está completo.
 backup-failed = Falló el backup { $name }.
+validation = Se validó el backup { $name } ({ $level }): { $result }.
 
 error-journal-busy = Otro proceso escribe los eventos de { $storage } desde hace { $seconds } s.
 error-journal-busy-remedy = Buscar un proceso de cadena que no responde, y volver a intentar.

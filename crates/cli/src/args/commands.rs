@@ -129,6 +129,10 @@ pub struct MergeOptions {
 pub struct ValidateOptions {
     #[arg(value_name = "ID", value_parser = values::backup_id)]
     pub id: Option<u64>,
+    #[arg(long, requires = "id")]
+    pub chain: bool,
+    #[arg(long, conflicts_with = "id")]
+    pub due: bool,
     #[arg(long, value_enum, default_value = "checksum", hide_possible_values = true, hide_default_value = true)]
     #[arg(value_name = "LEVEL")]
     pub level: LevelArg,

@@ -17,7 +17,6 @@ mod target;
 mod validate;
 mod wal_fetch;
 mod wal_push;
-mod wal_status;
 mod windows;
 
 use crate::app::Session;

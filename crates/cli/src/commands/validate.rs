@@ -6,8 +6,10 @@ use crate::args::ValidateOptions;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::render::{Align, Problem, Table, described, problem_of, units};
-use cadena::repository::{BackupId, BackupRecord, BackupState, Repository, RepositoryError};
-use cadena::verify::{FindingSeverity, ValidationReport, validate};
+use cadena::repository::{BackupId, BackupRecord, Repository, RepositoryError};
+use cadena::verify::{
+    DueValidations, FindingSeverity, ValidationHistory, ValidationReport, validate_due, validate_recorded,
+};
 use serde::Serialize;
 
 /// The outcome for one backup: a report, or the damage that kept it from being read at all.
@@ -28,36 +30,62 @@ struct ValidateReport {
     validations: Vec<Validated>,
 }
 
-/// Validates one backup or all completed ones; a damaged one does not keep the others from being looked at.
+/// Validates one backup, a chain, what is due, or all completed ones; a damaged one does not keep the others from being looked at.
 pub fn run(session: &Session, options: &ValidateOptions) -> Outcome {
     let repository = open_repository(session)?;
-    let mut validations = Vec::new();
-    for record in chosen(&repository, options.id)? {
-        validations.push(validate_one(session, options, &repository, &record)?);
-    }
+    let validations =
+        if options.due { due(session, options, &repository)? } else { chosen(session, options, &repository)? };
     let report = ValidateReport { valid: validations.iter().all(|one| one.valid), validations };
     session.screen.result(&report, || text(session, &report))?;
     Ok(status(&report))
 }
 
-fn chosen(repository: &Repository, id: Option<u64>) -> Result<Vec<BackupRecord>, Failure> {
-    if let Some(id) = id {
-        return Ok(vec![repository.record(BackupId(id))?]);
+/// Validates what was asked for.
+fn chosen(session: &Session, options: &ValidateOptions, repository: &Repository) -> Result<Vec<Validated>, Failure> {
+    let records = match options.id.map(BackupId) {
+        Some(id) if options.chain => repository.chain(id)?,
+        Some(id) => vec![repository.record(id)?],
+        None => {
+            let contents = repository.contents()?;
+            let completed = ValidationHistory::read(repository)?.queue(&contents);
+            if completed.is_empty() {
+                return Err(RepositoryError::RepositoryEmpty {}.into());
+            }
+            completed
+        }
+    };
+    let due = due_validations(session, options);
+    let mut validations = Vec::new();
+    for record in records {
+        let progress = session.progress();
+        let result = validate_recorded(repository, &record, due.level, due.jobs, &due.by, &*progress, &session.cancel);
+        drop(progress);
+        validations.push(validated(session, &record, result)?);
     }
-    let mut records = repository.contents()?.records;
-    records.retain(|record| record.state == BackupState::Completed);
-    if records.is_empty() { Err(RepositoryError::RepositoryEmpty {}.into()) } else { Ok(records) }
+    validations.sort_by_key(|one| one.backup_id);
+    Ok(validations)
 }
 
-fn validate_one(
-    session: &Session,
-    options: &ValidateOptions,
-    repository: &Repository,
-    record: &BackupRecord,
-) -> Result<Validated, Failure> {
-    let jobs = options.jobs.unwrap_or(session.settings.jobs);
+/// Validates what is due.
+fn due(session: &Session, options: &ValidateOptions, repository: &Repository) -> Result<Vec<Validated>, Failure> {
+    let due = due_validations(session, options);
     let progress = session.progress();
-    let result = validate(repository, record, options.level.into(), jobs, &*progress, &session.cancel);
+    let round = validate_due(repository, &due, jiff::Timestamp::now(), &*progress, &session.cancel)?;
+    drop(progress);
+    round.outcomes.into_iter().map(|(record, result)| validated(session, &record, result)).collect()
+}
+
+/// Returns what this command may take; without a limit of time, since somebody waits for it.
+fn due_validations(session: &Session, options: &ValidateOptions) -> DueValidations {
+    let jobs = options.jobs.unwrap_or(session.settings.jobs);
+    DueValidations { level: options.level.into(), jobs, ..session.settings.validation.due(jobs, session.who()) }
+}
+
+fn validated(
+    session: &Session,
+    record: &BackupRecord,
+    result: Result<ValidationReport, cadena::Error>,
+) -> Result<Validated, Failure> {
     let (report, error) = match result.map_err(Failure::from) {
         Ok(report) => (Some(report), None),
         Err(failure) if failure.exit_status() == ExitStatus::Damage => {

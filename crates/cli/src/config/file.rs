@@ -1,8 +1,9 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
-use super::{ConfigError, schema};
+use super::{ConfigError, ValidationConfig, schema};
 use crate::args::{
-    CheckpointArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule,
+    parse_slot_name,
 };
 use crate::locale::Language;
 use cadena::scheduler::{Job, Rules};
@@ -32,6 +33,7 @@ pub struct FileConfig {
     pub max_slot_retained_bytes: Option<Option<u64>>,
     /// `[schedule]`: what the file says of a job, `cadena schedule set` can't change.
     pub schedule: Rules,
+    pub validation: ValidationConfig,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
     pub pg_bin_path: Option<PathBuf>,
@@ -126,6 +128,13 @@ impl FileConfig {
                 let rule = place.parsed(name, value, parse_rule)?;
                 self.schedule.extend(Job::ALL.into_iter().find(|job| job.config_key() == key).map(|job| (job, rule)));
             }
+            ("validation", "level") => {
+                self.validation.level = place.parsed(name, value, parse_choice::<LevelArg>)?.into();
+            }
+            ("validation", "again_days") => {
+                self.validation.again_days = place.parsed(name, value, |text| parse_bounded(text, 1, 3650))?;
+            }
+            ("validation", _) => self.validation.max_minutes = place.parsed(name, value, parse_minutes)?,
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
@@ -147,6 +156,14 @@ impl FileConfig {
 fn parse_wal_level(text: &str) -> Result<i32, String> {
     let allowed = |level: &i32| (-7..=-1).contains(level) || (1..=19).contains(level);
     text.parse().ok().filter(allowed).ok_or_else(|| "-7 to -1, 1 to 19".to_owned())
+}
+
+/// Reads a number of minutes; `off` is no limit.
+fn parse_minutes(text: &str) -> Result<Option<u32>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    parse_bounded(text, 1, 10_080).map(Some).map_err(|range| format!("{range} | off"))
 }
 
 /// Reads the name of a time zone.
@@ -282,6 +299,10 @@ diferencial = "30 23 * * SUN"
 incremental = "*/3 * * * * *"
 validate = "off"
 cleanup = "0 2 * * 1"
+[validation]
+level = "deep"
+again_days = 3
+max_minutes = "off"
 [general]
 lang = "es"
 time_zone = "UTC"
@@ -302,6 +323,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!(config.wal_compression_level, Some(-3));
         assert_eq!(config.schedule.len(), 5);
+        assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
         assert_eq!(config.lang, Some(Language::Spanish));
         assert!(config.time_zone.is_some() && config.pg_bin_path.is_some() && config.url.is_some());
     }

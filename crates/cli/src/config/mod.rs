@@ -5,9 +5,11 @@ mod error;
 mod file;
 mod schema;
 mod settings;
+mod validation;
 
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::FileConfig;
 pub use schema::nearest;
 pub use settings::{DEFAULT_CONFIG, Settings, choose_language};
+pub use validation::ValidationConfig;

@@ -1,7 +1,7 @@
 //! Brings flags, environment, file and defaults together.
 
 use super::file::parse_time_zone;
-use super::{ConfigError, Environment, FileConfig};
+use super::{ConfigError, Environment, FileConfig, ValidationConfig};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
@@ -53,6 +53,9 @@ pub struct Settings {
     pub binaries: BinarySearch,
     /// What the file says of the schedule.
     pub schedule: Rules,
+    pub validation: ValidationConfig,
+    /// Who runs this program, as the system calls the account.
+    pub user_name: Option<String>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
 }
@@ -92,6 +95,10 @@ impl Settings {
             time_zone_variable,
             binaries,
             schedule: file.schedule,
+            validation: file.validation,
+            user_name: ["USER", "LOGNAME", "USERNAME"]
+                .into_iter()
+                .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),
             config_file: file.path,
         })
     }
