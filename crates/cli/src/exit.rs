@@ -101,14 +101,18 @@ pub const REFUSAL_KEYS: &[&str] = &[
 ];
 
 /// Errors that say that someone else is at work.
-pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy", "daemon-busy", "schedule-busy"];
+pub const BUSY_KEYS: &[&str] =
+    &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy", "daemon-busy", "schedule-busy"];
 
 impl ExitStatus {
     /// Returns the code for an error's key.
     pub fn for_key(key: &str) -> Self {
         if ["cancelled", "cluster-cancelled", "restore-cancelled-over"].contains(&key) {
             ExitStatus::Interrupted
-        } else if key.starts_with("usage-") || key.starts_with("config-") || ["backup-option", "daemon-idle"].contains(&key) {
+        } else if key.starts_with("usage-")
+            || key.starts_with("config-")
+            || ["backup-option", "daemon-idle"].contains(&key)
+        {
             ExitStatus::Usage
         } else if BUSY_KEYS.contains(&key) {
             ExitStatus::Busy

@@ -1,5 +1,5 @@
 //! What stays up: the daemon behind `cadena start`. It tells what happens as values; the edge puts them into words.
 
 pub mod daemon;
-pub mod scheduler;
 pub mod health;
+pub mod scheduler;

@@ -6,8 +6,8 @@ use crate::render::units::parse_size;
 use cadena::backup::ChangesChoice;
 use cadena::pgformat::Lsn;
 use cadena::reader::ReaderChoice;
-use cadena::scheduler::{Job, Rule};
 use cadena::restore::{ArchiveMode, TargetAction, WalDelivery};
+use cadena::scheduler::{Job, Rule};
 use cadena::verify::ValidationLevel;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -177,7 +177,8 @@ pub fn parse_limit(text: &str) -> Result<Option<u64>, String> {
 
 /// Reads when a job runs: `off`, or a cron pattern.
 pub fn parse_rule(text: &str) -> Result<Rule, String> {
-    Rule::parse(text).map_err(|_| "off | MINUTE HOUR DAY MONTH WEEKDAY | SECOND MINUTE HOUR DAY MONTH WEEKDAY".to_owned())
+    Rule::parse(text)
+        .map_err(|_| "off | MINUTE HOUR DAY MONTH WEEKDAY | SECOND MINUTE HOUR DAY MONTH WEEKDAY".to_owned())
 }
 
 /// Reads a day of the week, from 0 for Monday to 6 for Sunday, or by its name in English or Spanish, whole or its first three letters.

@@ -29,7 +29,7 @@ pub enum SchedulerEvent {
     /// It was stopped with the daemon; it is made up at the next start.
     RunStopped { job: Job, due_at: Timestamp },
     /// A job's rule was changed.
-    ScheduleChanged { job: Job, rule: String, next: Value },
+    ScheduleChanged { job: Job, rule: String, next_at: Value },
     /// The rules can't be read; the old ones go on.
     ScheduleReloadFailed { error: Value },
     /// What the scheduler remembered can't be read; it begins anew, from the records of the backups.

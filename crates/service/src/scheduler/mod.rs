@@ -13,6 +13,7 @@ mod run;
 mod runner;
 mod schedule;
 mod store;
+mod view;
 
 pub use clock::{Clock, SystemClock};
 pub use error::ScheduleError;
@@ -25,3 +26,4 @@ pub use run::{FileRules, RuleFile, Scheduler, SchedulerStartError, SchedulerStat
 pub use runner::{Run, RunFailure, RunSummary, Runner};
 pub use schedule::{RuleSource, Rules, Schedule};
 pub use store::{SCHEDULE_KEY, set_rule, stored_rules};
+pub use view::{JobView, view};

@@ -132,8 +132,8 @@ impl Planner {
             entry.rule = rule.clone();
             self.is_changed = true;
             let next = schedule.next_after(job, now);
-            let next = next.map_or(Value::Null, |next| Value::String(next.to_string()));
-            events.push(SchedulerEvent::ScheduleChanged { job, rule: rule.to_string(), next });
+            let next_at = next.map_or(Value::Null, |next| Value::String(next.to_string()));
+            events.push(SchedulerEvent::ScheduleChanged { job, rule: rule.to_string(), next_at });
         }
         self.schedule = schedule;
         events
