@@ -3,6 +3,7 @@
 pub use engine::{Cancel, Error, Phase, Progress, SilentProgress};
 pub use engine::{backup, cluster, reader, restore, verify, wal};
 pub use pgformat;
+pub use service::services::{self, BackupManager, BackupService, RestoreService};
 pub use service::{daemon, health, scheduler};
 pub use vault::journal;
 pub use vault::wal as wal_archive;

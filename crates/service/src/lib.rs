@@ -3,3 +3,4 @@
 pub mod daemon;
 pub mod health;
 pub mod scheduler;
+pub mod services;

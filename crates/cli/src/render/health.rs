@@ -108,9 +108,9 @@ fn chains_text(links: &[ChainLink], locale: &Locale, zone: &TimeZone) -> String 
 
 /// Leaves out the oldest chains when there are many; never a part of one, unless it is the only one.
 fn newest_chains(links: &[ChainLink]) -> &[ChainLink] {
-    let starts = links.iter().enumerate().filter(|(_, link)| link.depth == 0).map(|(index, _)| index);
+    let mut starts = links.iter().enumerate().filter(|(_, link)| link.depth == 0).map(|(index, _)| index);
     let fits = starts.clone().find(|start| links.len() - start <= DRAWN_LINKS);
-    let from = fits.or(starts.last()).unwrap_or(0);
+    let from = fits.or(starts.next_back()).unwrap_or(0);
     &links[from..]
 }
 
