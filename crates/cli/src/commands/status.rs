@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::render::{described, facts, health_text};
 use cadena::health::{Attention, HealthQuestion, JobDue, RepositoryHealth, health};
 use cadena::repository::Repository;
-use cadena::scheduler::{JobView, Memory, view};
+use cadena::scheduler::{Memory, view};
 use serde_json::{Value, json};
 
 /// Shows the repository's state.
@@ -29,11 +29,7 @@ pub fn run(session: &Session) -> Outcome {
 fn due(session: &Session, repository: &Repository) -> Result<Vec<JobDue>, Failure> {
     let Some(memory) = Memory::read(repository)? else { return Ok(Vec::new()) };
     let jobs = view(&schedule(session, repository)?, Some(&memory), jiff::Timestamp::now(), 1);
-    let due = |job: &JobView| {
-        let kind = job.job.backup_kind()?;
-        Some(JobDue { kind, last: job.pending, next: job.next.first().copied() })
-    };
-    Ok(jobs.iter().filter_map(due).collect())
+    Ok(JobDue::of(&jobs))
 }
 
 /// Looks at everything.

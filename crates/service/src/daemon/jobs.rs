@@ -1,7 +1,7 @@
 use crate::scheduler::{Job, Run, RunFailure, RunNote, RunSummary, Runner};
 use engine::backup::{BackupOptions, BackupRequest, run_backup};
 use engine::cluster::ConnectionSettings;
-use engine::{Cancel, SilentProgress};
+use engine::{Cancel, Phase, Progress};
 use vault::repository::{BackupKind, Repository};
 
 /// What the daemon does beside taking backups and receiving WAL. Called from the scheduler's thread, one at a time.
@@ -17,6 +17,9 @@ pub trait DaemonHooks: Send + Sync {
     /// # Errors
     /// [`RunFailure`].
     fn cleanup(&self, run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure>;
+
+    /// Is told that a backup has its id and name: others may see that it is under way. It must not fail.
+    fn backup_began(&self, _id: u64, _name: &str) {}
 
     /// Is told how a run ended: the place for what follows a backup. It must not fail, and should not take long.
     fn after_run(&self, _run: &Run, _result: &Result<RunSummary, RunFailure>) {}
@@ -47,7 +50,20 @@ impl Runner for JobRunner<'_> {
 impl JobRunner<'_> {
     fn back_up(&self, kind: BackupKind, run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure> {
         let request = BackupRequest { scheduled_for: Some(run.due_at), ..BackupRequest::of(kind) };
-        let outcome = run_backup(self.connection, self.repository, request, self.backups, &SilentProgress, cancel)?;
+        let outcome = run_backup(self.connection, self.repository, request, self.backups, &Began(self.hooks), cancel)?;
         Ok(RunSummary::fine(&RunNote::of_backup(&outcome.record)))
+    }
+}
+
+/// Tells the hooks when a backup has begun; nobody watches its progress.
+struct Began<'a>(&'a dyn DaemonHooks);
+
+impl Progress for Began<'_> {
+    fn phase(&self, _phase: Phase, _total_bytes: Option<u64>) {}
+
+    fn advance(&self, _bytes: u64) {}
+
+    fn reserved(&self, id: u64, name: &str) {
+        self.0.backup_began(id, name);
     }
 }
