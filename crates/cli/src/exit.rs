@@ -68,6 +68,13 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "cluster-version",
     "cluster-wal-level",
     "read-not-local",
+    "catalog-absent",
+    "catalog-foreign",
+    "catalog-incomplete",
+    "catalog-newer",
+    "catalog-policy",
+    "catalog-privilege",
+    "catalog-read-only",
     "repository-absent",
     "repository-empty",
     "repository-foreign",
@@ -76,6 +83,8 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-not-completed",
     "archive-newer",
     "backup-merge-alone",
+    "retention-unreadable",
+    "retention-value",
     "schedule-fixed",
     "restore-fetch-unusable",
     "restore-foreign-cluster",
@@ -101,8 +110,15 @@ pub const REFUSAL_KEYS: &[&str] = &[
 ];
 
 /// Errors that say that someone else is at work.
-pub const BUSY_KEYS: &[&str] =
-    &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy", "daemon-busy", "schedule-busy"];
+pub const BUSY_KEYS: &[&str] = &[
+    "catalog-busy",
+    "daemon-busy",
+    "repository-busy",
+    "restore-busy",
+    "schedule-busy",
+    "wal-receiver-busy",
+    "wal-slot-busy",
+];
 
 impl ExitStatus {
     /// Returns the code for an error's key.

@@ -1,3 +1,5 @@
+use super::CatalogOptions;
+use super::cleanup::CleanupOptions;
 use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
@@ -52,11 +54,13 @@ pub enum Command {
     Demo(DemoOptions),
     Init(InitOptions),
     Check,
+    Catalog(CatalogOptions),
     Full(BackupArgs),
     #[command(visible_alias = "differential")]
     Diferencial(IncrementArgs),
     Incremental(IncrementArgs),
     Merge(MergeOptions),
+    Cleanup(CleanupOptions),
     List,
     Status,
     Validate(ValidateOptions),
@@ -85,6 +89,8 @@ pub struct InitOptions {
     pub role: Option<String>,
     #[arg(long, conflicts_with = "print_grants")]
     pub slot: bool,
+    #[arg(long, conflicts_with = "print_grants")]
+    pub no_catalog: bool,
 }
 
 #[derive(Debug, Args)]

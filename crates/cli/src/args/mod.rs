@@ -1,5 +1,7 @@
 //! What may be typed? The command line, its values, its translated help, and what is said when it is wrong.
 
+mod catalog;
+mod cleanup;
 mod commands;
 mod help;
 mod instant;
@@ -8,6 +10,8 @@ mod schedule;
 mod usage;
 mod values;
 
+pub use catalog::{CatalogAction, CatalogOptions};
+pub use cleanup::CleanupOptions;
 pub use commands::{
     BackupArgs, Cli, Command, CompletionsOptions, DemoOptions, GlobalOptions, HelpOptions, IncrementArgs, InitOptions,
     MergeOptions, PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions,

@@ -1,5 +1,6 @@
 //! `cadena full`, `diferencial`, `incremental`: takes a backup.
 
+use super::catalog_hook::CatalogHook;
 use super::catch_up::catch_up;
 use super::{Outcome, open_repository, remark_warnings, tool_version};
 use crate::app::Session;
@@ -15,10 +16,13 @@ pub fn run(session: &Session, request: BackupRequest, options: &BackupArgs) -> O
     let repository = open_repository(session)?;
     let options = backup_options(session, options);
     catch_up(session, &repository);
-    let progress = session.progress();
+    let hook = CatalogHook::new(session, &repository);
+    let progress = hook.watch(session.progress());
     let connection = &session.settings.connection;
-    let outcome = run_backup(connection, &repository, request, &options, &*progress, &session.cancel)?;
+    let outcome = run_backup(connection, &repository, request, &options, &*progress, &session.cancel);
     drop(progress);
+    hook.sync_or_tell();
+    let outcome = outcome?;
     catch_up(session, &repository);
     let value = json!({ "backup": outcome.record, "seconds": outcome.seconds });
     session.screen.result(&value, || text(session, &outcome))?;

@@ -1,8 +1,11 @@
 //! One file for each command; its top function reads as its table of contents.
 
 mod backup;
+mod catalog;
+mod catalog_hook;
 mod catch_up;
 mod check;
+mod cleanup;
 mod completions;
 mod demo;
 mod help;
@@ -50,11 +53,13 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Demo(options) => demo::run(session, options),
         Command::Init(options) => init::run(session, options),
         Command::Check => check::run(session),
+        Command::Catalog(options) => catalog::run(session, options),
         Command::Full(options) => backup::run(session, BackupRequest::FULL, options),
         Command::Diferencial(options) => backup::run_increment(session, BackupKind::Differential, options),
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),
         Command::Merge(options) => merge::run(session, options),
+        Command::Cleanup(options) => cleanup::run(session, options),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),

@@ -1,11 +1,12 @@
 //! Brings flags, environment, file and defaults together.
 
 use super::file::parse_time_zone;
-use super::{ConfigError, Environment, FileConfig, ValidationConfig};
+use super::{CatalogConfig, ConfigError, Environment, FileConfig, ValidationConfig};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
 use cadena::reader::ReaderChoice;
+use cadena::retention::Policy;
 use cadena::scheduler::Rules;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
@@ -54,8 +55,11 @@ pub struct Settings {
     /// What the file says of the schedule.
     pub schedule: Rules,
     pub validation: ValidationConfig,
+    pub catalog: CatalogConfig,
     /// Who runs this program, as the system calls the account.
     pub user_name: Option<String>,
+    /// What `cadena.toml` says of retention.
+    pub retention: Option<Policy>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
 }
@@ -96,9 +100,11 @@ impl Settings {
             binaries,
             schedule: file.schedule,
             validation: file.validation,
+            catalog: file.catalog,
             user_name: ["USER", "LOGNAME", "USERNAME"]
                 .into_iter()
                 .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),
+            retention: file.retention,
             config_file: file.path,
         })
     }

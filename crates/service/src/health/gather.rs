@@ -51,6 +51,8 @@ pub struct RepositoryHealth {
     pub attention: Vec<Attention>,
     /// The backup that runs now.
     pub running: Option<RunningBackup>,
+    /// The cleanup that runs now.
+    pub cleaning: Option<RunningBackup>,
     /// The newest completed one.
     pub last_backup: Option<BackupRecord>,
     /// Each kind: its last backup, its next.
@@ -93,6 +95,7 @@ pub fn health(question: &HealthQuestion<'_>) -> Result<RepositoryHealth, Error> 
         totals: totals(&contents),
         chains: chain_links(&contents, &history),
         running: contents.running,
+        cleaning: contents.cleaning,
         kinds,
         space,
         validation,
