@@ -149,22 +149,25 @@ fn systemd_is_told_when_the_daemon_is_ready_alive_busy_and_stopping() {
         .variable("NOTIFY_SOCKET", &path.display().to_string())
         .variable("WATCHDOG_USEC", "2000000");
     let daemon = Daemon::start_with(&cadena, &[]);
-    let mut buffer = [0; 4096];
-    let mut heard = Vec::new();
-    let mut hear_until = |wanted: &dyn Fn(&[String]) -> bool| {
+    let mut heard: Vec<String> = Vec::new();
+    let mut hear = |what: &str, wanted: &dyn Fn(&[String]) -> bool| {
+        let deadline = std::time::Instant::now() + stream_support::PATIENCE;
+        let mut buffer = [0; 4096];
         while !wanted(&heard) {
+            assert!(std::time::Instant::now() < deadline, "waited too long for {what}; heard {heard:?}");
             let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{error}; heard {heard:?}"));
             heard.push(String::from_utf8_lossy(&buffer[..length]).trim().to_owned());
         }
         heard.clone()
     };
     let count = |heard: &[String], what: &str| heard.iter().filter(|line| line.starts_with(what)).count();
-    hear_until(&|heard| count(heard, "READY=1") == 1 && count(heard, "WATCHDOG=1") >= 3);
-    hear_until(&|heard| {
-        count(heard, "STATUS=FULL") == 1 && heard.last().is_some_and(|last| last.starts_with("STATUS=Next: "))
+    hear("readiness and signs of life", &|heard| count(heard, "READY=1") == 1 && count(heard, "WATCHDOG=1") >= 3);
+    hear("a run and its end", &|heard| {
+        let run = heard.iter().position(|line| line.starts_with("STATUS=FULL"));
+        run.is_some_and(|run| heard[run..].iter().any(|line| line.starts_with("STATUS=Next: ")))
     });
     assert_eq!(daemon.stop(), Some(0));
-    let heard = hear_until(&|heard| count(heard, "STOPPING=1") == 1);
+    let heard = hear("the end", &|heard| count(heard, "STOPPING=1") == 1);
     assert_eq!(count(&heard, "READY=1"), 1, "{heard:?}");
 }
 
