@@ -64,7 +64,7 @@ fn what_happened_while_the_server_was_away_or_a_table_locked_comes_later() {
 
     // A locked table holds no backup up for long.
     let mut holder = scene.cluster.session(DATABASE);
-    let lock = holder.run("BEGIN; LOCK TABLE seguridad.backup_event");
+    let lock = holder.run("BEGIN; LOCK TABLE seguridad.backup_event, seguridad.backup_retention_policy");
     assert!(lock.is_ok(), "{lock:?}");
     let begin = Instant::now();
     let answer = scene.ok(&["full", "--lang", "es"]);
@@ -74,6 +74,7 @@ fn what_happened_while_the_server_was_away_or_a_table_locked_comes_later() {
         "{answer:?}"
     );
     assert_eq!(scene.run(&["catalog", "sync"]).code, 4);
+    assert_eq!(scene.run(&["cleanup", "--dry-run"]).code, 4, "nothing goes by a policy that can't be read");
     drop(holder);
     scene.ok(&["catalog", "sync"]);
     assert_eq!(scene.sql("SELECT estado FROM seguridad.backup_manifest WHERE id = 5"), "COMPLETADO");
@@ -202,6 +203,7 @@ fn other_peoples_tables_are_left_alone() {
     assert_eq!(check["state"], "warn", "{check}");
     let full = scene.ok(&["full"]);
     assert!(full.stderr.is_empty(), "nobody asked for a catalog: {full:?}");
+    scene.ok(&["cleanup"]);
 
     let file = migration().display().to_string();
     let output = scene.psql(DATABASE, &["-f", &file]);
@@ -227,7 +229,8 @@ fn other_peoples_tables_are_left_alone() {
     let error = refused(&scene, &["catalog", "sync"], "catalog-incomplete");
     assert_eq!(error["missing"], "seguridad.backup_event");
     scene.ok(&["catalog", "install"]);
-    assert_eq!(scene.sql("SELECT count(*) FROM seguridad.backup_event"), "2");
+    let events = scene.sql("SELECT string_agg(tipo_evento, ',' ORDER BY id) FROM seguridad.backup_event");
+    assert_eq!(events, "backup-started,backup-completed,cleanup-finished");
     scene.sql("COMMENT ON TABLE seguridad.backup_manifest IS 'Más nueva [cadena 2]'");
     for action in ["sync", "rebuild", "install"] {
         refused(&scene, &["catalog", action], "catalog-newer");

@@ -6,5 +6,6 @@ pub mod daemon;
 pub mod health;
 pub mod metrics;
 pub mod notify;
+pub mod scheduler;
 pub mod services;
 pub mod watch;
