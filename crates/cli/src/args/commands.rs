@@ -1,5 +1,6 @@
 use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
+use super::notify::NotifyOptions;
 use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
@@ -68,6 +69,7 @@ pub enum Command {
     Restore(RestoreOptions),
     Start(StartOptions),
     Schedule(ScheduleOptions),
+    Notify(NotifyOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),

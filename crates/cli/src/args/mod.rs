@@ -5,6 +5,7 @@ mod cleanup;
 mod commands;
 mod help;
 mod instant;
+mod notify;
 mod prescan;
 mod schedule;
 mod usage;
@@ -21,6 +22,7 @@ pub use commands::{
 pub use help::needed_keys;
 pub use help::{bare_command, localized_command};
 pub use instant::parse_instant;
+pub use notify::{NotifyCommand, NotifyOptions};
 pub use prescan::Prescan;
 pub use schedule::{ScheduleCommand, ScheduleOptions, ScheduleSetOptions};
 pub use usage::{UsageError, usage_failure};
