@@ -7,6 +7,7 @@
 
 use cadena::cluster::ConnectionSettings;
 use cadena::repository::{BackupId, Repository};
+use cadena::scheduler::{Job, JobTime, ScheduleError};
 use cadena::services::{
     BackupManager, BackupService, ChainValidation, RestoreInto, RestorePreview, RestoreResult, RestoreService,
     ServiceSettings, StatusSummary,
@@ -77,6 +78,17 @@ pub fn validate(restore_service: &RestoreService, backup_id: BackupId) -> Result
         }
     }
     Ok(result)
+}
+
+/// "Modificar Horarios".
+pub fn set_schedules(manager: &BackupManager) -> Result<(), ScheduleError> {
+    let at = |hour, minute| JobTime { day: None, weekday: None, hour, minute };
+    // Modificar horario de backup FULL (día 1 del mes)
+    manager.set_schedule(Job::Full, JobTime { day: Some(1), ..at(0, 0) })?;
+    // Modificar horario de backup DIFERENCIAL (domingo)
+    manager.set_schedule(Job::Differential, JobTime { weekday: Some(6), ..at(23, 30) })?;
+    // Modificar horario de backup INCREMENTAL (diario)
+    manager.set_schedule(Job::Incremental, at(23, 0))
 }
 
 #[allow(dead_code, reason = "the test that includes this file has a main function of its own")]

@@ -4,4 +4,5 @@
 pub mod catalog;
 pub mod daemon;
 pub mod health;
+pub mod scheduler;
 pub mod services;

@@ -1,5 +1,6 @@
 use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
+use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
     WalDeliveryArg,
@@ -66,6 +67,7 @@ pub enum Command {
     Preview(PreviewOptions),
     Restore(RestoreOptions),
     Start(StartOptions),
+    Schedule(ScheduleOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),
@@ -203,8 +205,12 @@ pub struct RestoreOptions {
 
 #[derive(Debug, Args)]
 pub struct StartOptions {
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["no_schedule", "no_wal"])]
     pub once: bool,
+    #[arg(long, conflicts_with = "no_wal")]
+    pub no_schedule: bool,
+    #[arg(long)]
+    pub no_wal: bool,
 }
 
 /// What `restore_command` passes: `%f %p`.

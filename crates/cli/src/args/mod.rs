@@ -6,6 +6,7 @@ mod commands;
 mod help;
 mod instant;
 mod prescan;
+mod schedule;
 mod usage;
 mod values;
 
@@ -21,7 +22,9 @@ pub use help::needed_keys;
 pub use help::{bare_command, localized_command};
 pub use instant::parse_instant;
 pub use prescan::Prescan;
+pub use schedule::{ScheduleCommand, ScheduleOptions, ScheduleSetOptions};
 pub use usage::{UsageError, usage_failure};
 pub use values::{
-    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule,
+    parse_slot_name,
 };

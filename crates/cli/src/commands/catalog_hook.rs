@@ -5,9 +5,10 @@ use crate::config::CatalogUse;
 use crate::failure::Failure;
 use crate::locale::Locale;
 use crate::render::problem_of;
-use cadena::catalog::{CatalogState, SyncReport, Words, state, sync};
+use cadena::catalog::{CatalogState, SyncReport, Words, policy_answer, state, sync};
 use cadena::cluster::{Connection, ConnectionSettings};
 use cadena::repository::Repository;
+use cadena::retention::CatalogAnswer;
 use cadena::{Phase, Progress};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -93,6 +94,24 @@ impl<'a> CatalogHook<'a> {
     /// Returns a progress that also brings the catalog up to date when a backup has its id: others see that it is under way.
     pub fn watch(&'a self, inner: Box<dyn Progress>) -> Box<dyn Progress + 'a> {
         Box::new(Watched { inner, hook: self })
+    }
+}
+
+/// Asks the catalog for the retention policy. A server that is away is no error: what the catalog last said counts then.
+///
+/// # Errors
+/// `CatalogPolicy` for a row that makes no sense, and whatever else a catalog that is there answers: a policy that can't be read must
+/// not remove backups.
+pub fn ask_for_policy(session: &Session) -> Result<CatalogAnswer, Failure> {
+    if session.settings.catalog.enabled == CatalogUse::Off {
+        return Ok(CatalogAnswer::NoRow);
+    }
+    match connect(session) {
+        Ok(mut connection) => Ok(policy_answer(&mut connection)?),
+        Err(failure) => {
+            tracing::warn!(error = failure.english(), "the catalog could not be asked for the retention policy");
+            Ok(CatalogAnswer::Away)
+        }
     }
 }
 

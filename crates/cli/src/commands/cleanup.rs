@@ -1,5 +1,6 @@
 //! `cadena cleanup`: removes what the retention policy lets go, or shows what that would be.
 
+use super::catalog_hook::{CatalogHook, ask_for_policy};
 use super::{Outcome, open_repository};
 use crate::app::Session;
 use crate::args::CleanupOptions;
@@ -30,8 +31,12 @@ struct CleanupReport<'a> {
 /// Cleans up, by the policy that the catalog, the last known one, the configuration or the standard gives.
 pub fn run(session: &Session, options: &CleanupOptions) -> Outcome {
     let repository = open_repository(session)?;
-    // No catalog is asked in this version; what it last said counts.
-    clean_up(session, &repository, &CatalogAnswer::Away, options)
+    let catalog = ask_for_policy(session)?;
+    let outcome = clean_up(session, &repository, &catalog, options);
+    if !options.dry_run {
+        CatalogHook::new(session, &repository).sync_or_tell();
+    }
+    outcome
 }
 
 /// Does it by what the catalog answered.

@@ -14,6 +14,7 @@ mod list;
 mod merge;
 mod preview;
 mod restore;
+mod schedule;
 mod start;
 mod status;
 mod target;
@@ -64,6 +65,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Preview(options) => preview::run(session, options),
         Command::Restore(options) => restore::run(session, options, cli.global.port),
         Command::Start(options) => start::run(session, options),
+        Command::Schedule(options) => schedule::run(session, options),
         Command::Windows => windows::run(session),
         Command::WalFetch(options) => wal_fetch::run(session, options),
         Command::WalPush(options) => wal_push::run(session, options),

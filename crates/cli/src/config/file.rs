@@ -2,10 +2,12 @@
 
 use super::{CatalogConfig, ConfigError, ValidationConfig, schema};
 use crate::args::{
-    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule,
+    parse_slot_name,
 };
 use crate::locale::Language;
 use cadena::retention::{Policy, WalRetention};
+use cadena::scheduler::{Job, Rules};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -30,6 +32,8 @@ pub struct FileConfig {
     pub slot: Option<String>,
     /// `[wal] max_slot_retained`; the inner `None` is `off`.
     pub max_slot_retained_bytes: Option<Option<u64>>,
+    /// `[schedule]`: what the file says of a job, `cadena schedule set` can't change.
+    pub schedule: Rules,
     pub validation: ValidationConfig,
     /// `[retention]`; what the section leaves out is the standard's. `None` without the section.
     pub retention: Option<Policy>,
@@ -124,6 +128,10 @@ impl FileConfig {
                 self.wal_compression_level = Some(place.parsed(name, value, parse_wal_level)?);
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
+            ("schedule", key) => {
+                let rule = place.parsed(name, value, parse_rule)?;
+                self.schedule.extend(Job::ALL.into_iter().find(|job| job.config_key() == key).map(|job| (job, rule)));
+            }
             ("validation", "level") => {
                 self.validation.level = place.parsed(name, value, parse_choice::<LevelArg>)?.into();
             }
@@ -316,6 +324,12 @@ compression_level = -3
 [catalog]
 enabled = "on"
 lang = "en"
+[schedule]
+full = "0 0 1 * *"
+diferencial = "30 23 * * SUN"
+incremental = "*/3 * * * * *"
+validate = "off"
+cleanup = "0 2 * * 1"
 [validation]
 level = "deep"
 again_days = 3
@@ -346,6 +360,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!(config.wal_compression_level, Some(-3));
         assert_eq!((config.catalog.enabled, config.catalog.language), (CatalogUse::On, Language::English));
+        assert_eq!(config.schedule.len(), 5);
         assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
         let policy = config.retention.unwrap_or_else(Policy::standard);
         let numbers = (policy.full_months, policy.differential_weeks, policy.incremental_days, policy.min_chains);
@@ -375,6 +390,8 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
             assert!(text.ends_with("allowed: -7 to -1, 1 to 19"), "{text}");
         }
         assert!(complaint("[backup]\ncompression_level = -1").contains("allowed: 1..19"));
+        assert!(complaint("[schedule]\nfull = 'daily'").contains("line 2: full = 'daily'; allowed: off | MINUTE HOUR"));
+        assert!(complaint("[schedule]\nfull = '0 0 30 2 *'").contains("allowed: off"));
         assert!(complaint("[backup]\njobs = true").ends_with("jobs = true; allowed: \"…\""));
         assert!(complaint("[retention]\nmin_chains = 0").ends_with("allowed: 1..1000"));
         assert!(complaint("[retention]\nfull_months = 1201").ends_with("allowed: 0..1200"));

@@ -92,8 +92,8 @@ impl Scene {
     /// Runs psql as the seed says, with nothing of ours set.
     pub fn psql(&self, dbname: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(client_program("psql"));
-        command.args(["-U", self.cluster.user(), "-d", dbname, "-p", &self.cluster.port().to_string(), "-h"]);
-        command.arg(self.cluster.socket_folder()).args(arguments).env("PSQLRC", "/dev/null").stdin(Stdio::null());
+        command.args(["-X", "-U", self.cluster.user(), "-d", dbname, "-p", &self.cluster.port().to_string(), "-h"]);
+        command.arg(self.cluster.socket_folder()).args(arguments).stdin(Stdio::null());
         command.output().unwrap_or_else(|error| panic!("{error}"))
     }
 

@@ -16,7 +16,7 @@ mod transaction;
 
 pub use error::CatalogError;
 pub use install::install;
-pub use policy::{PolicyRow, policy};
+pub use policy::{PolicyRow, policy, policy_answer};
 pub use state::{CatalogState, grants, state};
 pub use sync::{RowCounts, SyncReport, rebuild, sync};
 

@@ -1,6 +1,8 @@
 use super::statements::POLICY;
+use super::transaction::in_transaction;
 use super::{CatalogError, CatalogState, state};
 use engine::cluster::{Connection, QueryResult};
+use engine::retention::{self, CatalogAnswer, Policy};
 use serde::Serialize;
 
 /// The retention policy that counts: the newest active row.
@@ -28,14 +30,39 @@ pub struct PolicyRow {
 ///
 /// # Errors
 /// `CatalogPolicy` for values that make no sense, with the row's number and name: a policy that nobody understands must not remove
-/// backups. `CatalogForeign`, `CatalogPrivilege` and such; those of the server.
+/// backups. `CatalogForeign`, `CatalogPrivilege`, `CatalogBusy` and such; those of the server.
 pub fn policy(connection: &mut Connection) -> Result<Option<PolicyRow>, CatalogError> {
     if state(connection)? == CatalogState::Absent {
         return Ok(None);
     }
     super::state::demand(connection, true)?;
-    let rows = connection.query("read the retention policy", POLICY, &[])?;
-    if rows.rows() == 0 { Ok(None) } else { row(&rows).map(Some) }
+    in_transaction(connection, |connection| {
+        let rows = connection.query("read the retention policy", POLICY, &[])?;
+        if rows.rows() == 0 { Ok(None) } else { row(&rows).map(Some) }
+    })
+}
+
+/// Asks the catalog which retention policy counts, for [`engine::retention::settle_policy`]. Where there is none that is ours, what it last said
+/// counts, as when it can't be reached.
+///
+/// # Errors
+/// Those of [`policy`].
+pub fn policy_answer(connection: &mut Connection) -> Result<CatalogAnswer, CatalogError> {
+    if matches!(state(connection)?, CatalogState::Absent | CatalogState::Foreign { .. }) {
+        return Ok(CatalogAnswer::Away);
+    }
+    let row = policy(connection)?.map(|row| {
+        let values = Policy {
+            name: row.name,
+            full_months: row.full_months,
+            differential_weeks: row.differential_weeks,
+            incremental_days: row.incremental_days,
+            min_chains: row.min_chains,
+            wal: Default::default(),
+        };
+        retention::PolicyRow::new(values)
+    });
+    Ok(row.map_or(CatalogAnswer::NoRow, CatalogAnswer::Row))
 }
 
 fn row(rows: &QueryResult) -> Result<PolicyRow, CatalogError> {

@@ -233,3 +233,74 @@ pub(super) fn event_row(event: &JournalEvent, words: &dyn Words) -> EventRow {
         detalles: Value::Object(event.details.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vault::journal::EventLevel;
+    use vault::repository::BackupId;
+
+    fn event(id: u64, name: &str, backup_id: Option<u64>, details: Value) -> JournalEvent {
+        let details = details.as_object().cloned().unwrap_or_default();
+        let at = "2026-11-24T06:04:11.250123999Z".parse().unwrap();
+        let backup_id = backup_id.map(BackupId);
+        JournalEvent { id, at, level: EventLevel::Info, event: name.to_owned(), backup_id, details }
+    }
+
+    fn backup(id: u64) -> ManifestRow {
+        ManifestRow {
+            id,
+            tipo_backup: "FULL",
+            backup_base_id: None,
+            archivo_nombre: format!("full_20261124_00000{id}.backup"),
+            archivo_ruta: None,
+            fecha_inicio: Timestamp::UNIX_EPOCH,
+            fecha_fin: None,
+            tamano_bytes: None,
+            checksum_sha256: None,
+            wal_inicio: None,
+            wal_fin: None,
+            lsn_inicio: None,
+            lsn_fin: None,
+            estado: "COMPLETADO",
+            error_mensaje: None,
+            metadata: Value::Null,
+            creado_por: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_validation_is_taken_apart_and_the_rest_of_it_kept() {
+        let details = json!({
+            "level": "deep", "result": "FALLIDO", "sha256_found": null, "sha256_expected": "0".repeat(64), "seconds": 1.5,
+            "by": "copia@db1", "pages": 7,
+        });
+        let rows = validation_rows(&[event(3, "validation", Some(1), details)], &[backup(1)]);
+        let row = &rows[0];
+        assert_eq!(
+            (row.id, row.backup_id, row.tipo_validacion.as_str(), row.resultado.as_str()),
+            (3, 1, "PROFUNDA", "FALLIDO")
+        );
+        assert_eq!(
+            (row.checksum_calculado.as_deref(), row.checksum_esperado.as_deref()),
+            (None, Some(&*"0".repeat(64)))
+        );
+        assert_eq!((row.tiempo_segundos, row.validado_por.as_deref()), (Some(1.5), Some("copia@db1")));
+        assert_eq!(row.detalles, json!({ "pages": 7 }));
+        assert_eq!(row.fecha_validacion.to_string(), "2026-11-24T06:04:11.250123Z", "PostgreSQL would round it up");
+    }
+
+    #[test]
+    fn what_the_table_can_not_hold_is_no_row_of_it() {
+        let passed = || json!({ "level": "checksum", "result": "EXITOSO" });
+        let events = [
+            event(1, "validation", Some(1), json!({ "level": "checksum", "result": "from the future" })),
+            event(2, "validation", Some(9), passed()),
+            event(3, "validation", None, passed()),
+            event(4, "backup-completed", Some(1), passed()),
+            event(5, "validation", Some(1), passed()),
+        ];
+        let rows = validation_rows(&events, &[backup(1), backup(2)]);
+        assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [5]);
+    }
+}

@@ -47,7 +47,8 @@ FROM found";
 /// What a role needs: to use the catalog that is there, or to make one.
 pub const GRANTS: &str = r"
 SELECT statement
-FROM (SELECT to_regnamespace('seguridad') IS NOT NULL, to_regclass('seguridad.backup_manifest') IS NOT NULL) AS has(has_schema, has_tables),
+FROM (SELECT to_regnamespace('seguridad') IS NOT NULL, EXISTS (SELECT FROM pg_class AS c
+        WHERE c.relnamespace = to_regnamespace('seguridad') AND c.relname = 'backup_manifest')) AS has(has_schema, has_tables),
     LATERAL (VALUES
         (1, NOT has_schema, format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), $1::text)),
         (2, has_schema AND NOT has_tables, format('GRANT USAGE, CREATE ON SCHEMA seguridad TO %I;', $1::text)),
@@ -70,7 +71,7 @@ pub const POLICY: &str = "SELECT id, nombre, retencion_full_meses, retencion_dif
     FROM seguridad.backup_retention_policy WHERE activa \
     ORDER BY fecha_creacion DESC NULLS LAST, id DESC LIMIT 1";
 
-pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 pub const COMMIT: &str = "COMMIT";
 pub const ROLLBACK: &str = "ROLLBACK";
 
