@@ -3,8 +3,8 @@
 
 mod support;
 
-use engine::Cancel;
 use engine::retention::{Policy, PolicyChoice, PolicySource, apply};
+use engine::{Cancel, Error};
 use jiff::civil::{Date, Weekday, date};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
@@ -14,7 +14,7 @@ use service::scheduler::{
 };
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use support::{Ears, FakeClock, create, fast_folder, take_backup};
+use support::{Ears, FakeClock, Jump, create, fast_folder, take_backup};
 use vault::repository::{BackupId, BackupKind, BackupRecord, BackupState, Repository};
 
 struct Defaults(TimeZone);
@@ -54,7 +54,7 @@ impl Runner for Year<'_> {
             }
             job => {
                 let kind = job.backup_kind().expect("a backup");
-                let record = take_backup(self.repository, kind, &now, Some(run.due_at));
+                let record = take_backup(self.repository, kind, &now, Some(run.due_at)).map_err(Error::from)?;
                 assert_eq!(record.kind, kind, "each has a base");
                 self.taken.lock().expect("no panic").push(record);
                 // A FULL takes so long that the next one, if any is due, waits.
@@ -137,7 +137,7 @@ fn live_through(zone_name: &str, year: i16) {
     let at_noon = |day: Date| day.at(12, 0, 0, 0).to_zoned(zone.clone()).expect("noon").timestamp();
     let folder = fast_folder();
     let repository = create(folder.path());
-    let clock = FakeClock::new(at_noon(first), at_noon(last), support::schedule(&[], zone_name));
+    let clock = FakeClock::new(at_noon(first), at_noon(last), Jump::NextDue(support::schedule(&[], zone_name)));
     let (nights, cleanups) = (Mutex::new(0), Mutex::new(0));
     let simulation =
         Year { repository: &repository, clock: &clock, zone: zone.clone(), taken: Mutex::default(), nights, cleanups };
