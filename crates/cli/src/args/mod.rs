@@ -1,6 +1,7 @@
 //! What may be typed? The command line, its values, its translated help, and what is said when it is wrong.
 
 mod commands;
+mod database;
 mod help;
 mod instant;
 mod prescan;
@@ -12,6 +13,7 @@ pub use commands::{
     MergeOptions, PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions,
     WalPushOptions,
 };
+pub use database::{ExploreOptions, ExportOptions, WorkOptions};
 #[cfg(test)]
 pub use help::needed_keys;
 pub use help::{bare_command, localized_command};
@@ -19,5 +21,5 @@ pub use instant::parse_instant;
 pub use prescan::Prescan;
 pub use usage::{UsageError, usage_failure};
 pub use values::{
-    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, WalDeliveryArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
 };

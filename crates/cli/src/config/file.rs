@@ -29,6 +29,8 @@ pub struct FileConfig {
     pub slot: Option<String>,
     /// `[wal] max_slot_retained`; the inner `None` is `off`.
     pub max_slot_retained_bytes: Option<Option<u64>>,
+    /// `[restore] work_dir`.
+    pub work_folder: Option<PathBuf>,
     pub validation: ValidationConfig,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
@@ -120,6 +122,7 @@ impl FileConfig {
                 self.wal_compression_level = Some(place.parsed(name, value, parse_wal_level)?);
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
+            ("restore", _) => self.work_folder = Some(place.beside_file(&text()?)),
             ("validation", "level") => {
                 self.validation.level = place.parsed(name, value, parse_choice::<LevelArg>)?.into();
             }
@@ -289,6 +292,8 @@ compression_level = -3
 level = "deep"
 again_days = 3
 max_minutes = "off"
+[restore]
+work_dir = "/var/tmp"
 [general]
 lang = "es"
 time_zone = "UTC"

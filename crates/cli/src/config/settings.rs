@@ -48,6 +48,8 @@ pub struct Settings {
     /// segment waits for this program.
     pub time_zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
     pub binaries: BinarySearch,
+    /// Where throw-away clusters are made.
+    pub work_folder: Option<PathBuf>,
     pub validation: ValidationConfig,
     /// Who runs this program, as the system calls the account.
     pub user_name: Option<String>,
@@ -87,6 +89,7 @@ impl Settings {
             max_slot_retained_bytes: file.max_slot_retained_bytes.unwrap_or(Some(DEFAULT_MAX_SLOT_RETAINED_BYTES)),
             time_zone: LazyLock::new(Box::new(|| time_zone.unwrap_or_else(TimeZone::system))),
             binaries,
+            work_folder: environment.path("CADENA_WORK_DIR").or(file.work_folder),
             validation: file.validation,
             user_name: ["USER", "LOGNAME", "USERNAME"]
                 .into_iter()

@@ -37,7 +37,7 @@ impl ConnectionSettings {
     }
 
     /// Returns keyword, value and whether it is a secret, of all that is given here and nowhere else; later ones win.
-    pub(super) fn given(&self) -> Result<Vec<(String, String, bool)>, ClusterError> {
+    pub(in crate::cluster) fn given(&self) -> Result<Vec<(String, String, bool)>, ClusterError> {
         let bad = |detail: String| ClusterError::ClusterSettings { detail };
         let mut given = Vec::new();
         match self.conninfo.as_deref().filter(|conninfo| !conninfo.is_empty()) {

@@ -67,6 +67,13 @@ impl LiveServer {
     /// # Errors
     /// Those of [`Connection::connect`]; `ClusterSql`, `ClusterAnswer`, `ClusterVersion`.
     pub fn connect(settings: &ConnectionSettings, avoided: &[&str]) -> Result<Self, ClusterError> {
+        let mut settings = settings.clone();
+        let names = |given: &(String, String, bool)| ["dbname", "service"].contains(&given.0.as_str());
+        if !settings.given()?.iter().any(names) {
+            // libpq's own default is a database with the role's name, which often is not there.
+            settings.keywords.push(("dbname".to_owned(), MAINTENANCE[0].to_owned()));
+        }
+        let settings = &settings;
         let mut first = Connection::connect(settings)?;
         let database = |connection: &mut Connection| -> Result<String, ClusterError> {
             let result = connection.query("ask for the database", "SELECT pg_catalog.current_database()", &[])?;
@@ -146,6 +153,14 @@ impl LiveServer {
     /// `ClusterSql`, `ClusterConnectionLost`.
     pub fn available_extensions(&mut self) -> Result<Vec<String>, ClusterError> {
         self.names("list the available extensions", "SELECT name FROM pg_catalog.pg_available_extensions")
+    }
+
+    /// Returns the names of its databases.
+    ///
+    /// # Errors
+    /// `ClusterSql`, `ClusterConnectionLost`.
+    pub fn databases(&mut self) -> Result<Vec<String>, ClusterError> {
+        super::database_names(&mut self.connection)
     }
 
     /// Tells whether there is a database of this name.

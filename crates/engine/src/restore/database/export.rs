@@ -15,20 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vault::repository::{BackupId, Repository};
 
-/// From where.
-#[derive(Debug, Clone)]
-pub enum ExportSource {
-    /// From a point of the repository.
-    Point(Box<ThrowAwayRequest>),
-    /// From a server as it is.
-    Live(ConnectionSettings),
-}
-
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct ExportRequest {
-    /// From where.
-    pub source: ExportSource,
     /// The database.
     pub database: String,
     /// The file; it must not exist.
@@ -73,37 +62,53 @@ pub struct ExportOutcome {
 /// Ends with `cancelled`; no file is left.
 pub fn export_database(
     repository: &Repository,
+    point: &ThrowAwayRequest,
     request: &ExportRequest,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<ExportOutcome, Error> {
     let started = Instant::now();
+    let plan = ThrowAwayPlan::make(repository, point.clone())?;
+    let programs = request.search.find_clients(plan.version(), plan.version())?;
     let file = PartialFile::make(&request.file)?;
-    let mut outcome = match &request.source {
-        ExportSource::Live(settings) => {
-            let live = LiveServer::connect(settings, &[])?;
-            let programs = request.search.find_clients(live.version, live.version)?;
-            progress.phase(Phase::Dumping, None);
-            let connection = live.settings_for(&request.database).for_client()?;
-            dump(Program::new(&programs.dump(), &connection), request, &file, cancel)?;
-            outcome(request, &programs, None, Vec::new())
-        }
-        ExportSource::Point(throw_away) => {
-            let plan = ThrowAwayPlan::make(repository, (**throw_away).clone())?;
-            let programs = request.search.find_clients(plan.version(), plan.version())?;
-            let throw_away = plan.raise(repository, progress, cancel)?;
-            let (.., warnings) = look(&throw_away, &request.database)?;
-            progress.phase(Phase::Dumping, None);
-            let connection: ClientConnection = throw_away.connection_settings(&request.database).for_client()?;
-            dump(Program::alone(&programs.dump(), &connection), request, &file, cancel)?;
-            let outcome = outcome(request, &programs, Some(&throw_away), warnings);
-            throw_away.close()?;
-            outcome
-        }
-    };
-    outcome.file_bytes = file.finish()?;
-    outcome.seconds = started.elapsed().as_secs_f64();
-    Ok(outcome)
+    let throw_away = plan.raise(repository, progress, cancel)?;
+    let (.., warnings) = look(&throw_away, &request.database)?;
+    progress.phase(Phase::Dumping, None);
+    let connection: ClientConnection = throw_away.connection_settings(&request.database).for_client()?;
+    dump(Program::alone(&programs.dump(), &connection), request, &file, cancel)?;
+    let outcome = outcome(request, &programs, Some(&throw_away), warnings);
+    throw_away.close()?;
+    let file_bytes = file.finish()?;
+    Ok(ExportOutcome { file_bytes, seconds: started.elapsed().as_secs_f64(), ..outcome })
+}
+
+/// The same of a server as it is now.
+///
+/// # Errors
+/// `DatabaseFile`, `DatabaseUnknown`, `ClusterBinaryMissing`, `ClusterProgram`, those of the connection. No file is left.
+///
+/// # Cancellation
+/// Ends with `cancelled`; no file is left.
+pub fn export_live(
+    settings: &ConnectionSettings,
+    request: &ExportRequest,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<ExportOutcome, Error> {
+    let started = Instant::now();
+    let mut live = LiveServer::connect(settings, &[])?;
+    if !live.has_database(&request.database)? {
+        let known = live.databases()?.join(", ");
+        return Err(DatabaseError::DatabaseUnknown { database: request.database.clone(), known }.into());
+    }
+    let programs = request.search.find_clients(live.version, live.version)?;
+    let file = PartialFile::make(&request.file)?;
+    progress.phase(Phase::Dumping, None);
+    let connection = live.settings_for(&request.database).for_client()?;
+    dump(Program::new(&programs.dump(), &connection), request, &file, cancel)?;
+    let outcome = outcome(request, &programs, None, Vec::new());
+    let file_bytes = file.finish()?;
+    Ok(ExportOutcome { file_bytes, seconds: started.elapsed().as_secs_f64(), ..outcome })
 }
 
 fn outcome(

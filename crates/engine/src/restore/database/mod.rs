@@ -14,7 +14,7 @@ mod request;
 mod restore;
 
 pub use error::DatabaseError;
-pub use export::{ExportOutcome, ExportRequest, ExportSource, export_database};
+pub use export::{ExportOutcome, ExportRequest, export_database, export_live};
 pub use outcome::DatabaseOutcome;
 pub use request::{DatabasePlan, DatabaseRequest, DumpParts};
 pub use restore::restore_database;

@@ -223,6 +223,11 @@ impl ThrowAway {
         Ok(path)
     }
 
+    /// Tells whether the server is still there, as far as its files tell.
+    pub fn has_server(&self) -> bool {
+        self.started.server.data_directory.join("postmaster.pid").exists()
+    }
+
     /// Returns the folder that holds everything.
     pub fn folder(&self) -> &Path {
         let data_directory = &self.started.server.data_directory;
