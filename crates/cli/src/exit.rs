@@ -68,6 +68,13 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "cluster-version",
     "cluster-wal-level",
     "read-not-local",
+    "catalog-absent",
+    "catalog-foreign",
+    "catalog-incomplete",
+    "catalog-newer",
+    "catalog-policy",
+    "catalog-privilege",
+    "catalog-read-only",
     "repository-absent",
     "repository-empty",
     "repository-foreign",
@@ -84,6 +91,9 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "database-no-space",
     "database-server-older",
     "database-unknown",
+    "retention-unreadable",
+    "retention-value",
+    "schedule-fixed",
     "restore-fetch-unusable",
     "restore-foreign-cluster",
     "restore-no-cluster",
@@ -109,14 +119,25 @@ pub const REFUSAL_KEYS: &[&str] = &[
 ];
 
 /// Errors that say that someone else is at work.
-pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy"];
+pub const BUSY_KEYS: &[&str] = &[
+    "catalog-busy",
+    "daemon-busy",
+    "repository-busy",
+    "restore-busy",
+    "schedule-busy",
+    "wal-receiver-busy",
+    "wal-slot-busy",
+];
 
 impl ExitStatus {
     /// Returns the code for an error's key.
     pub fn for_key(key: &str) -> Self {
         if ["cancelled", "cluster-cancelled", "restore-cancelled-over"].contains(&key) {
             ExitStatus::Interrupted
-        } else if key.starts_with("usage-") || key.starts_with("config-") || key == "backup-option" {
+        } else if key.starts_with("usage-")
+            || key.starts_with("config-")
+            || ["backup-option", "daemon-idle"].contains(&key)
+        {
             ExitStatus::Usage
         } else if BUSY_KEYS.contains(&key) {
             ExitStatus::Busy

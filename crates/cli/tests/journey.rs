@@ -120,7 +120,7 @@ fn goes_from_init_to_a_restored_server_that_answers() {
     assert_eq!(record["archive_bytes"].as_u64(), std::fs::metadata(&archive).ok().map(|found| found.len()));
     assert_eq!(record["sha256"].as_str(), sha256sum(&archive).as_deref(), "what sha256sum prints");
     let status = journey.ok(&["status"]).stdout;
-    assert!(status.contains("Nothing needs attention") && status.contains("SHA-256"), "{status}");
+    assert!(status.contains("Nothing needs attention") && status.contains("1 FULL"), "{status}");
     let validation = journey.ok(&["validate", "--level", "deep", "--json"]).json();
     assert_eq!(
         (validation["valid"].as_bool(), validation["validations"][0]["valid"].as_bool()),

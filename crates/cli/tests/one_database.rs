@@ -32,9 +32,11 @@ impl Site {
         let work = TestFolder::new();
         // Those of 14 and 16 have no pg_dump; the newest is found in PATH.
         let clients = testkit::client_program("pg_dump");
-        let path = std::env::join_paths(
-            [clients.parent().unwrap_or(Path::new("/")).to_owned(), "/usr/bin".into(), "/bin".into()],
-        );
+        let path = std::env::join_paths([
+            clients.parent().unwrap_or(Path::new("/")).to_owned(),
+            "/usr/bin".into(),
+            "/bin".into(),
+        ]);
         let cadena = Cadena::new()
             .variable("DATABASE_URL", &cluster.conninfo("postgres"))
             .variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string())
@@ -217,7 +219,9 @@ testkit::on_each_version!(a_database_comes_back_from_the_second_before_and_the_o
 fn assert_same_text(found: &str, expected: &str) {
     let (found, expected): (Vec<&str>, Vec<&str>) = (found.trim().lines().collect(), expected.trim().lines().collect());
     if let Some(place) = (0..found.len().max(expected.len())).find(|place| found.get(*place) != expected.get(*place)) {
-        let around = |lines: &[&str]| lines.iter().skip(place.saturating_sub(4)).take(12).copied().collect::<Vec<_>>().join("\n");
+        let around = |lines: &[&str]| {
+            lines.iter().skip(place.saturating_sub(4)).take(12).copied().collect::<Vec<_>>().join("\n")
+        };
         panic!("line {place}:\n{}\ninstead of\n{}", around(&found), around(&expected));
     }
 }

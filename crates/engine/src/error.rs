@@ -27,6 +27,8 @@ pub enum Error {
     #[error(transparent)]
     Verify(#[from] crate::verify::VerifyError),
     #[error(transparent)]
+    Retention(#[from] crate::retention::RetentionError),
+    #[error(transparent)]
     Pipeline(#[from] crate::pipeline::PipelineError),
     #[error(transparent)]
     Repository(#[from] RepositoryError),

@@ -1,3 +1,8 @@
-//! What stays up: the daemon behind `cadena start`. It tells what happens as values; the edge puts them into words.
+//! What stays up: the daemon behind `cadena start`; and the catalog, which shows the repository to whoever asks the database. Both
+//! tell what happens as values; the edge puts them into words.
 
+pub mod catalog;
 pub mod daemon;
+pub mod health;
+pub mod scheduler;
+pub mod services;

@@ -79,22 +79,6 @@ backup-done = { $kind } backup completed in { $duration } ({ $rate }/s).
 list-empty = No backups yet. `cadena full` takes one.
 list-remark = ! { $message }
 
-status-running = Running now: { $name }, process { $pid } on { $host }, since { $since }.
-status-fine = Nothing needs attention.
-status-attention = Needs attention:
-status-last = Last completed backup
-status-totals = In total
-attention-archive = The archive of backup { $id } is missing or has another size. It can't be restored; take a new FULL.
-attention-unreadable = The record { $key } can't be read: { $detail }
-attention-no-backup = There is no completed backup. `cadena full` takes one.
-attention-failed = The last backup, { $id }, failed: { $reason }
-attention-corrupt-pages = { $count ->
-    [one] Backup { $id } holds a page that was damaged in the cluster itself.
-   *[other] Backup { $id } holds { $count } pages that were damaged in the cluster itself.
-}
-attention-interrupted = The backup { $name } of process { $pid } on { $host }, begun { $since }, was cut off. The next backup clears it up.
-attention-orphan = { $key } is an archive without a record. Cadena never removes it by itself.
-
 check-state-ok = ok
 check-state-warn = WARN
 check-state-fail = FAIL
@@ -204,18 +188,6 @@ windows-none = Nothing can be restored yet: there is no completed backup. `caden
 windows-gap = Gap on timeline { $timeline }, from { $from } to { $to } ({ $size }): { $cause }
 windows-isolated = Backup { $id } restores to its own end only: the WAL after it is not here.
 windows-point = Restore point { $name }: { $time }, { $lsn }
-status-wal = WAL
-status-restorable = Restorable
-status-restorable-value = any instant from { $from } to { $until }
-status-receiver = Receiver
-status-receiver-value = streaming; durable up to { $lsn }, behind by { $size } for { $duration }
-status-slot = Slot
-status-slot-value = { $name }, holds { $size } on the server
-attention-slot = { $message }
-attention-wal = { $message }
-attention-receiver-dead = Nobody receives WAL: process { $pid } on { $host } ended after { $since }, at { $lsn }. Start `cadena start` again.
-attention-receiver-waiting = The receiver (process { $pid } on { $host }) is not connected since { $since }; the archive ends at { $lsn }. Its reason is in backup_scheduler.log.
-attention-lag = The archive is { $size } behind the server, for { $duration }. Look at disk and network; changes since then would be lost with the server.
 plan-until = Recovers until
 plan-until-value = { $lsn }, along timeline { $timeline }
 plan-last-commit = Last commit

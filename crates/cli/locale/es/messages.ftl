@@ -79,22 +79,6 @@ backup-done = Backup { $kind } completado en { $duration } ({ $rate }/s).
 list-empty = Todavía no hay backups. `cadena full` hace uno.
 list-remark = ! { $message }
 
-status-running = En curso: { $name }, proceso { $pid } en { $host }, desde { $since }.
-status-fine = Nada requiere atención.
-status-attention = Requiere atención:
-status-last = Último backup completado
-status-totals = En total
-attention-archive = El archivo del backup { $id } falta o tiene otro tamaño. No se puede restaurar; hacer un FULL nuevo.
-attention-unreadable = No se puede leer el registro { $key }: { $detail }
-attention-no-backup = No hay ningún backup completado. `cadena full` hace uno.
-attention-failed = El último backup, { $id }, falló: { $reason }
-attention-corrupt-pages = { $count ->
-    [one] El backup { $id } contiene una página que estaba dañada en el propio clúster.
-   *[other] El backup { $id } contiene { $count } páginas que estaban dañadas en el propio clúster.
-}
-attention-interrupted = El backup { $name } del proceso { $pid } en { $host }, iniciado { $since }, quedó interrumpido. El próximo backup lo limpia.
-attention-orphan = { $key } es un archivo sin registro. Cadena nunca lo elimina por su cuenta.
-
 check-state-ok = bien
 check-state-warn = AVISO
 check-state-fail = FALLA
@@ -204,18 +188,6 @@ windows-none = Aún no se puede restaurar nada: no hay ningún backup completado
 windows-gap = Hueco en la línea de tiempo { $timeline }, de { $from } a { $to } ({ $size }): { $cause }
 windows-isolated = El backup { $id } solo se restaura hasta su propio final: falta el WAL posterior.
 windows-point = Punto de restauración { $name }: { $time }, { $lsn }
-status-wal = WAL
-status-restorable = Restaurable
-status-restorable-value = cualquier momento desde { $from } hasta { $until }
-status-receiver = Receptor
-status-receiver-value = recibiendo; a salvo hasta { $lsn }, retraso de { $size } desde hace { $duration }
-status-slot = Slot
-status-slot-value = { $name }, retiene { $size } en el servidor
-attention-slot = { $message }
-attention-wal = { $message }
-attention-receiver-dead = Nadie recibe el WAL: el proceso { $pid } en { $host } terminó después de { $since }, en { $lsn }. Vuelva a ejecutar `cadena start`.
-attention-receiver-waiting = El receptor (proceso { $pid } en { $host }) no está conectado desde { $since }; el archivo acaba en { $lsn }. El motivo está en backup_scheduler.log.
-attention-lag = El archivo lleva { $size } de retraso desde hace { $duration }. Revise disco y red; con el servidor se perderían los cambios desde entonces.
 plan-until = Recupera hasta
 plan-until-value = { $lsn }, por la línea de tiempo { $timeline }
 plan-last-commit = Última confirmación

@@ -1,4 +1,7 @@
+use super::CatalogOptions;
+use super::cleanup::CleanupOptions;
 use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
+use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
     WalDeliveryArg,
@@ -52,11 +55,13 @@ pub enum Command {
     Demo(DemoOptions),
     Init(InitOptions),
     Check,
+    Catalog(CatalogOptions),
     Full(BackupArgs),
     #[command(visible_alias = "differential")]
     Diferencial(IncrementArgs),
     Incremental(IncrementArgs),
     Merge(MergeOptions),
+    Cleanup(CleanupOptions),
     List,
     Status,
     Validate(ValidateOptions),
@@ -65,6 +70,7 @@ pub enum Command {
     Export(ExportOptions),
     Explore(ExploreOptions),
     Start(StartOptions),
+    Schedule(ScheduleOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),
@@ -86,6 +92,8 @@ pub struct InitOptions {
     pub role: Option<String>,
     #[arg(long, conflicts_with = "print_grants")]
     pub slot: bool,
+    #[arg(long, conflicts_with = "print_grants")]
+    pub no_catalog: bool,
 }
 
 #[derive(Debug, Args)]
@@ -202,8 +210,12 @@ pub struct RestoreOptions {
 
 #[derive(Debug, Args)]
 pub struct StartOptions {
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["no_schedule", "no_wal"])]
     pub once: bool,
+    #[arg(long, conflicts_with = "no_wal")]
+    pub no_schedule: bool,
+    #[arg(long)]
+    pub no_wal: bool,
 }
 
 /// What `restore_command` passes: `%f %p`.

@@ -1,9 +1,11 @@
 //! `cadena list`: every backup, and whatever lies beside them.
 
+use super::status::attention_text;
 use super::{Outcome, open_repository};
 use crate::app::Session;
 use crate::exit::ExitStatus;
 use crate::render::backup_table;
+use cadena::health::{Attention, of_repository};
 use cadena::repository::RepositoryContents;
 use serde_json::{Value, json};
 
@@ -25,6 +27,7 @@ pub(super) fn contents_value(contents: &RepositoryContents) -> Value {
         "without_archive": contents.without_archive,
         "running": contents.running,
         "interrupted": contents.interrupted,
+        "cleaning": contents.cleaning,
     })
 }
 
@@ -34,10 +37,9 @@ fn text(session: &Session, contents: &RepositoryContents) -> String {
         true => locale.say("list-empty") + "\n",
         false => backup_table(&contents.records, locale, session.zone()),
     };
-    for remark in
-        super::status::attention(session, contents).into_iter().filter(|remark| remark.key != "attention-no-backup")
-    {
-        text.push_str(&locale.say_with("list-remark", &[("message", remark.message.into())]));
+    for remark in of_repository(contents).iter().filter(|remark| !matches!(remark, Attention::AttentionNoBackup {})) {
+        let message = attention_text(session, remark);
+        text.push_str(&locale.say_with("list-remark", &[("message", message.into())]));
         text.push('\n');
     }
     text

@@ -1,8 +1,11 @@
 //! One file for each command; its top function reads as its table of contents.
 
 mod backup;
+mod catalog;
+mod catalog_hook;
 mod catch_up;
 mod check;
+mod cleanup;
 mod completions;
 mod demo;
 mod explore;
@@ -14,6 +17,7 @@ mod merge;
 mod preview;
 mod restore;
 mod restore_database;
+mod schedule;
 mod start;
 mod status;
 mod target;
@@ -21,7 +25,6 @@ mod throw_away;
 mod validate;
 mod wal_fetch;
 mod wal_push;
-mod wal_status;
 mod windows;
 
 use crate::app::Session;
@@ -58,11 +61,13 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Demo(options) => demo::run(session, options),
         Command::Init(options) => init::run(session, options),
         Command::Check => check::run(session),
+        Command::Catalog(options) => catalog::run(session, options),
         Command::Full(options) => backup::run(session, BackupRequest::FULL, options),
         Command::Diferencial(options) => backup::run_increment(session, BackupKind::Differential, options),
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),
         Command::Merge(options) => merge::run(session, options),
+        Command::Cleanup(options) => cleanup::run(session, options),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
@@ -70,6 +75,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Export(options) => export::run(session, options),
         Command::Explore(options) => explore::run(session, options, cli.global.port),
         Command::Start(options) => start::run(session, options),
+        Command::Schedule(options) => schedule::run(session, options),
         Command::Windows => windows::run(session),
         Command::WalFetch(options) => wal_fetch::run(session, options),
         Command::WalPush(options) => wal_push::run(session, options),

@@ -8,9 +8,7 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::render::{described, facts, plan_text, units};
 use cadena::cluster::ConnectionSettings;
-use cadena::restore::{
-    DatabaseOutcome, DatabasePlan, DatabaseRequest, DumpParts, RestorePlan, restore_database,
-};
+use cadena::restore::{DatabaseOutcome, DatabasePlan, DatabaseRequest, DumpParts, RestorePlan, restore_database};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,13 +30,7 @@ pub fn run(session: &Session, options: &RestoreOptions, database: &str) -> Outco
     let (restore, server) = (plan.restore().clone(), plan.server());
     session.screen.line(&plan_text(&restore, &session.locale, session.zone()))?;
     session.screen.line(&subject_text(session, &request, &server))?;
-    let report = |outcome| DatabaseReport {
-        plan: &restore,
-        database,
-        name: &request.name,
-        server: &server,
-        outcome,
-    };
+    let report = |outcome| DatabaseReport { plan: &restore, database, name: &request.name, server: &server, outcome };
     if options.dry_run {
         session.screen.result(&report(None), || session.locale.say("restore-dry-run"))?;
         return Ok(ExitStatus::Success);

@@ -1,10 +1,13 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
-use super::{ConfigError, ValidationConfig, schema};
+use super::{CatalogConfig, ConfigError, ValidationConfig, schema};
 use crate::args::{
-    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule,
+    parse_slot_name,
 };
 use crate::locale::Language;
+use cadena::retention::{Policy, WalRetention};
+use cadena::scheduler::{Job, Rules};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -31,7 +34,12 @@ pub struct FileConfig {
     pub max_slot_retained_bytes: Option<Option<u64>>,
     /// `[restore] work_dir`.
     pub work_folder: Option<PathBuf>,
+    /// `[schedule]`: what the file says of a job, `cadena schedule set` can't change.
+    pub schedule: Rules,
     pub validation: ValidationConfig,
+    /// `[retention]`; what the section leaves out is the standard's. `None` without the section.
+    pub retention: Option<Policy>,
+    pub catalog: CatalogConfig,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
     pub pg_bin_path: Option<PathBuf>,
@@ -123,6 +131,10 @@ impl FileConfig {
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
             ("restore", _) => self.work_folder = Some(place.beside_file(&text()?)),
+            ("schedule", key) => {
+                let rule = place.parsed(name, value, parse_rule)?;
+                self.schedule.extend(Job::ALL.into_iter().find(|job| job.config_key() == key).map(|job| (job, rule)));
+            }
             ("validation", "level") => {
                 self.validation.level = place.parsed(name, value, parse_choice::<LevelArg>)?.into();
             }
@@ -130,9 +142,32 @@ impl FileConfig {
                 self.validation.again_days = place.parsed(name, value, |text| parse_bounded(text, 1, 3650))?;
             }
             ("validation", _) => self.validation.max_minutes = place.parsed(name, value, parse_minutes)?,
+            ("retention", _) => self.take_retention(place, name, value)?,
+            ("catalog", "enabled") => self.catalog.enabled = place.parsed(name, value, parse_choice)?,
+            ("catalog", _) => self.catalog.language = place.parsed(name, value, parse_choice)?,
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
+        }
+        Ok(())
+    }
+
+    fn take_retention(
+        &mut self,
+        place: &Place<'_>,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let number = |least: u32, most: u32| place.parsed(name, value, |text| parse_bounded(text, least, most));
+        let policy = self
+            .retention
+            .get_or_insert_with(|| Policy { name: super::DEFAULT_CONFIG.to_owned(), ..Policy::standard() });
+        match name {
+            "full_months" => policy.full_months = number(0, 1_200)?,
+            "differential_weeks" => policy.differential_weeks = number(0, 5_200)?,
+            "incremental_days" => policy.incremental_days = number(0, 36_500)?,
+            "min_chains" => policy.min_chains = number(1, 1_000)?,
+            _ => policy.wal = WalRetention::Days(number(0, 36_500)?),
         }
         Ok(())
     }
@@ -252,6 +287,7 @@ impl Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::CatalogUse;
     use super::*;
 
     fn parse(text: &str) -> Result<FileConfig, ConfigError> {
@@ -288,12 +324,27 @@ checkpoint = "spread"
 slot = "cadena_2"
 max_slot_retained = "10GB"
 compression_level = -3
+[catalog]
+enabled = "on"
+lang = "en"
+[schedule]
+full = "0 0 1 * *"
+diferencial = "30 23 * * SUN"
+incremental = "*/3 * * * * *"
+validate = "off"
+cleanup = "0 2 * * 1"
 [validation]
 level = "deep"
 again_days = 3
 max_minutes = "off"
 [restore]
 work_dir = "/var/tmp"
+[retention]
+full_months = 24
+differential_weeks = 16
+incremental_days = 14
+min_chains = 3
+wal_days = 30
 [general]
 lang = "es"
 time_zone = "UTC"
@@ -313,7 +364,12 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.slot.as_deref(), Some("cadena_2"));
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!(config.wal_compression_level, Some(-3));
+        assert_eq!((config.catalog.enabled, config.catalog.language), (CatalogUse::On, Language::English));
+        assert_eq!(config.schedule.len(), 5);
         assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
+        let policy = config.retention.unwrap_or_else(Policy::standard);
+        let numbers = (policy.full_months, policy.differential_weeks, policy.incremental_days, policy.min_chains);
+        assert_eq!((numbers, policy.wal), ((24, 16, 14, 3), WalRetention::Days(30)));
         assert_eq!(config.lang, Some(Language::Spanish));
         assert!(config.time_zone.is_some() && config.pg_bin_path.is_some() && config.url.is_some());
     }
@@ -339,7 +395,11 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
             assert!(text.ends_with("allowed: -7 to -1, 1 to 19"), "{text}");
         }
         assert!(complaint("[backup]\ncompression_level = -1").contains("allowed: 1..19"));
+        assert!(complaint("[schedule]\nfull = 'daily'").contains("line 2: full = 'daily'; allowed: off | MINUTE HOUR"));
+        assert!(complaint("[schedule]\nfull = '0 0 30 2 *'").contains("allowed: off"));
         assert!(complaint("[backup]\njobs = true").ends_with("jobs = true; allowed: \"…\""));
+        assert!(complaint("[retention]\nmin_chains = 0").ends_with("allowed: 1..1000"));
+        assert!(complaint("[retention]\nfull_months = 1201").ends_with("allowed: 0..1200"));
         assert!(complaint("[general]\ntime_zone = 'Mars/Base'").contains("allowed: IANA"));
         assert!(complaint("[connection]\nport = 70000").contains("allowed: 1..65535"));
         assert!(complaint("backup = 3").contains("allowed: [backup]"));

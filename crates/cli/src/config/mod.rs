@@ -1,5 +1,6 @@
 //! Where does a setting come from? Flags over environment over `cadena.toml` over defaults.
 
+mod catalog;
 mod environment;
 mod error;
 mod file;
@@ -7,6 +8,7 @@ mod schema;
 mod settings;
 mod validation;
 
+pub use catalog::{CatalogConfig, CatalogUse};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::FileConfig;

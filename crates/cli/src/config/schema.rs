@@ -10,7 +10,10 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
     ("wal", &["slot", "max_slot_retained", "compression_level"]),
     ("restore", &["work_dir"]),
+    ("catalog", &["enabled", "lang"]),
+    ("schedule", &["full", "diferencial", "incremental", "validate", "cleanup"]),
     ("validation", &["level", "again_days", "max_minutes"]),
+    ("retention", &["full_months", "differential_weeks", "incremental_days", "min_chains", "wal_days"]),
     ("general", &["lang", "time_zone", "pg_bin_path"]),
 ];
 

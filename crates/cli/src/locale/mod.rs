@@ -36,6 +36,7 @@ pub(crate) const ENGLISH: &Catalogue = &[
     ("restore-point.ftl", include_str!("../../locale/en/restore-point.ftl")),
     ("retention.ftl", include_str!("../../locale/en/retention.ftl")),
     ("schedule.ftl", include_str!("../../locale/en/schedule.ftl")),
+    ("status.ftl", include_str!("../../locale/en/status.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/en/wal-archive.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/en/wal-receive.ftl")),
 ];
@@ -53,6 +54,7 @@ pub(crate) const SPANISH: &Catalogue = &[
     ("restore-point.ftl", include_str!("../../locale/es/restore-point.ftl")),
     ("retention.ftl", include_str!("../../locale/es/retention.ftl")),
     ("schedule.ftl", include_str!("../../locale/es/schedule.ftl")),
+    ("status.ftl", include_str!("../../locale/es/status.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/es/wal-archive.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/es/wal-receive.ftl")),
 ];
@@ -112,6 +114,10 @@ impl Locale {
         match value {
             Value::Number(number) if name.ends_with("_bytes") => match number.as_u64() {
                 Some(bytes) => units::size(bytes, self.language).into(),
+                None => number.to_string().into(),
+            },
+            Value::Number(number) if name.ends_with("_seconds") => match number.as_f64() {
+                Some(seconds) => units::duration(seconds, self.language).into(),
                 None => number.to_string().into(),
             },
             // Fluent counts in f64; what it can't hold exactly stays text.

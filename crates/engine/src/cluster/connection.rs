@@ -179,6 +179,19 @@ impl Connection {
         self.collect(action)
     }
 
+    /// Runs the statements of a script, as `psql` would, in one transaction unless it says otherwise. No parameters, no rows.
+    ///
+    /// # Errors
+    /// `ClusterSql` of the first statement that was refused, and nothing of the script was done; `ClusterConnectionLost`.
+    pub fn run_script(&mut self, action: &str, script: &str) -> Result<(), ClusterError> {
+        self.check_usable()?;
+        let script = statement(action, script)?;
+        if !self.pg.send_simple(&script) {
+            return Err(self.lost(self.pg.error_message()));
+        }
+        self.collect(action).map(drop)
+    }
+
     /// Runs one statement and looks at `cancelled` about ten times a second while the server works; when it says yes, the
     /// statement is cancelled on the server too.
     ///
@@ -301,16 +314,17 @@ impl Connection {
         parameters: &[SqlParameter<'_>],
         binary: bool,
     ) -> Result<(), ClusterError> {
-        if let Some(reason) = &self.stuck {
-            return Err(ClusterError::ClusterConnectionLost { detail: reason.clone() });
-        }
+        self.check_usable()?;
         let wire = parameters.iter().map(|p| p.to_wire(action)).collect::<Result<Vec<_>, _>>()?;
-        let sql = CString::new(sql).map_err(|_| ClusterError::ClusterSql {
-            action: action.to_owned(),
-            sqlstate: sqlstate::CHARACTER_NOT_IN_REPERTOIRE.to_owned(),
-            detail: "the statement holds a zero byte".to_owned(),
-        })?;
+        let sql = statement(action, sql)?;
         if self.pg.send(&sql, &wire, binary) { Ok(()) } else { Err(self.lost(self.pg.error_message())) }
+    }
+
+    fn check_usable(&self) -> Result<(), ClusterError> {
+        match &self.stuck {
+            Some(reason) => Err(ClusterError::ClusterConnectionLost { detail: reason.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Takes every result of the statement just sent: a FATAL error is followed by the end of the connection, which libpq only
@@ -546,6 +560,14 @@ fn merge(first: Failure, second: Failure) -> Failure {
         }
         (_, other) => Failure { error: other, reached: second.reached },
     }
+}
+
+fn statement(action: &str, sql: &str) -> Result<CString, ClusterError> {
+    CString::new(sql).map_err(|_| ClusterError::ClusterSql {
+        action: action.to_owned(),
+        sqlstate: sqlstate::CHARACTER_NOT_IN_REPERTOIRE.to_owned(),
+        detail: "the statement holds a zero byte".to_owned(),
+    })
 }
 
 /// Reads a failed statement's result.

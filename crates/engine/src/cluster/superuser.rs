@@ -53,10 +53,8 @@ fn name_in(output: &str) -> Option<String> {
     let (_, rest) = output.split_once("superuser = \"")?;
     let (hex, _) = rest.split_once('"')?;
     let digits: Vec<char> = hex.chars().collect();
-    let bytes: Option<Vec<u8>> = digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok())
-        .collect();
+    let bytes: Option<Vec<u8>> =
+        digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok()).collect();
     String::from_utf8(bytes?).ok().filter(|name| !name.is_empty())
 }
 

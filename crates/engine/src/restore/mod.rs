@@ -20,8 +20,8 @@ mod throwaway;
 
 pub use apply::{OverOutcome, RestoreOutcome, apply};
 pub use database::{
-    DatabaseError, DatabaseOutcome, DatabasePlan, DatabaseRequest, DumpParts, ExportOutcome, ExportRequest, export_database,
-    export_live, restore_database,
+    DatabaseError, DatabaseOutcome, DatabasePlan, DatabaseRequest, DumpParts, ExportOutcome, ExportRequest,
+    export_database, export_live, restore_database,
 };
 pub use error::RestoreError;
 pub(crate) use files::{Layout, survey};

@@ -101,6 +101,7 @@ pub(super) fn enter(error: Error, findings: &mut Findings) -> Result<(), Error> 
         | Error::Read(_)
         | Error::Backup(_)
         | Error::Verify(_)
+        | Error::Retention(_)
         | Error::Pipeline(_)
         | Error::Wal(_)
         | Error::WalArchive(_)

@@ -194,6 +194,10 @@ impl Storage for FaultyStorage {
     fn lock_holder(&self, key: &str) -> Result<LockHolder, StorageError> {
         self.faults.call("lock_holder", key, false, || self.inner.lock_holder(key))
     }
+
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+        self.inner.free_bytes()
+    }
 }
 
 struct FaultyStream {

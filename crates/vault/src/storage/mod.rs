@@ -87,6 +87,11 @@ pub trait Storage: Send + Sync {
 
     /// Reads what the present holder wrote, and whether one is alive. Never blocks.
     fn lock_holder(&self, key: &str) -> Result<LockHolder, StorageError>;
+
+    /// Returns how many bytes may still be written; `None` where there is no bound, or none that can be asked for.
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+        Ok(None)
+    }
 }
 
 /// Makes a holder's text from what a dead holder left, if one did.

@@ -34,6 +34,17 @@ impl WalArchive {
         Ok(self.storage().delete(&self.partial_key(segment))?)
     }
 
+    /// Removes a segment in whatever form it is here: nobody will ever restore through it. One that is not there is no error. Its
+    /// absence has to be noted before (see [`WalArchive::replace_gap`]), or a receiver takes it for a hole that it should mend.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn remove_segment(&self, segment: WalSegment) -> Result<(), WalArchiveError> {
+        // The whole form last: of a segment that is here in both, never only the beginning is left.
+        self.storage().delete(&self.partial_key(segment))?;
+        Ok(self.storage().delete(&self.sealed_key(segment))?)
+    }
+
     /// Removes what writers of a segment that died left of it, unseen by any listing. Never needed for correctness; it looks
     /// through the timeline's whole folder.
     ///

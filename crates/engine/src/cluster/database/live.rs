@@ -85,9 +85,8 @@ impl LiveServer {
             first = Connection::connect(&in_database(settings, other, "cadena"))?;
             present = database(&mut first)?;
         }
-        let version = MajorVersion::from_server_version_num(first.server_version_num()).map_err(|_| {
-            ClusterError::ClusterVersion { found: (first.server_version_num() / 10_000).to_string() }
-        })?;
+        let version = MajorVersion::from_server_version_num(first.server_version_num())
+            .map_err(|_| ClusterError::ClusterVersion { found: (first.server_version_num() / 10_000).to_string() })?;
         let sql = "SELECT rolname, rolsuper, rolcreatedb OR rolsuper, rolcreaterole OR rolsuper \
                    FROM pg_catalog.pg_roles WHERE rolname = current_user";
         let row = first.query("ask for the role's rights", sql, &[])?;
@@ -210,7 +209,11 @@ impl LiveServer {
         let sql = "SELECT pg_catalog.set_config('application_name', $1, false)";
         self.connection.query("name the session", sql, &parameters)?;
         let options = facts.create_options(self.version, with_tablespace);
-        self.connection.query("create the database", &format!("CREATE DATABASE {} {options}", identifier(&name)), &[])?;
+        self.connection.query(
+            "create the database",
+            &format!("CREATE DATABASE {} {options}", identifier(&name)),
+            &[],
+        )?;
         let sql = format!("COMMENT ON DATABASE {} IS {}", identifier(&name), literal(MARK));
         self.connection.query("mark the database", &sql, &[])?;
         Ok(name)

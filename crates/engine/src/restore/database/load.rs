@@ -66,12 +66,10 @@ pub(super) fn load(
     let loaded = fill(live, programs, request, properties, dump, &aside, cancel);
     loaded.map_err(|error| match live.revive().and_then(|()| live.drop_aside(&aside)) {
         Ok(()) => error,
-        Err(cause) => DatabaseError::DatabaseUnfinished {
-            database: aside,
-            reason: error.to_string(),
-            cause: cause.to_string(),
+        Err(cause) => {
+            DatabaseError::DatabaseUnfinished { database: aside, reason: error.to_string(), cause: cause.to_string() }
+                .into()
         }
-        .into(),
     })
 }
 

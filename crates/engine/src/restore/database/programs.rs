@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn only_the_unknown_setting_is_forgiven() {
         let all = |others: &str, count: u32| {
-            format!("pg_restore: while INITIALIZING:\n{TIMEOUT}{TIMEOUT}{others}pg_restore: warning: errors ignored on restore: {count}\n")
+            format!(
+                "pg_restore: while INITIALIZING:\n{TIMEOUT}{TIMEOUT}{others}pg_restore: warning: errors ignored on restore: {count}\n"
+            )
         };
         assert!(only_timeout_setting(&all("", 1)));
         let other = "pg_restore: error: could not execute query: ERROR:  relation \"x\" does not exist\nCommand was: SELECT 1;\n";

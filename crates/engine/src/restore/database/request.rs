@@ -126,7 +126,11 @@ fn check_version(live: &LiveServer, source: MajorVersion) -> Result<(), Database
 }
 
 /// Returns the name under which a replaced database is kept; cut where both don't fit.
-pub(super) fn kept_name(name: &str, now: &jiff::Zoned, taken: &mut dyn FnMut(&str) -> Result<bool, Error>) -> Result<String, Error> {
+pub(super) fn kept_name(
+    name: &str,
+    now: &jiff::Zoned,
+    taken: &mut dyn FnMut(&str) -> Result<bool, Error>,
+) -> Result<String, Error> {
     let stamp = now.strftime("_before_%Y%m%d_%H%M%S").to_string();
     for attempt in 1_u32.. {
         let suffix = if attempt == 1 { stamp.clone() } else { format!("{stamp}_{attempt}") };

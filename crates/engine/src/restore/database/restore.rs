@@ -1,7 +1,9 @@
 use super::checks::{check_needs, check_room};
 use super::load::{Named, dump, folder_bytes, load};
 use super::{DatabaseError, DatabaseOutcome, DatabasePlan, DatabaseRequest};
-use crate::cluster::{Connection, DatabaseFacts, DatabaseNeeds, DatabaseProperties, PreparedTransactions, database_names};
+use crate::cluster::{
+    Connection, DatabaseFacts, DatabaseNeeds, DatabaseProperties, PreparedTransactions, database_names,
+};
 use crate::restore::ThrowAway;
 use crate::{Cancel, Error, Phase, Progress};
 use serde_json::{Value, json};
@@ -102,8 +104,7 @@ pub(super) fn look(
     facts.open_to_sessions(&mut anywhere)?;
     let mut within = Connection::connect(&throw_away.connection_settings(database))?;
     facts.measure(&mut within)?;
-    let mut warnings: Vec<Value> =
-        throw_away.notes.iter().filter_map(|note| serde_json::to_value(note).ok()).collect();
+    let mut warnings: Vec<Value> = throw_away.notes.iter().filter_map(|note| serde_json::to_value(note).ok()).collect();
     let rolled_back = PreparedTransactions::roll_back(&mut within)?.rolled_back;
     if rolled_back > 0 {
         warnings.push(json!({ "key": "warning-database-prepared", "count": rolled_back }));

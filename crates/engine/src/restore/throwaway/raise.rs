@@ -3,12 +3,14 @@
 use super::folder::{Layout, ThrowAwayPlace, Workspace};
 use super::settings::{CONFIG, HBA, IDENT, OwnFiles, Wanted, settings};
 use super::{config, superuser};
-use crate::cluster::{BinarySearch, ClusterError, ConnectionSettings, LocalServer, PostgresBinaries, ServerOwner, StartOptions};
+use crate::cluster::{
+    BinarySearch, ClusterError, ConnectionSettings, LocalServer, PostgresBinaries, ServerOwner, StartOptions,
+};
 use crate::restore::plan::plan_below;
 use crate::restore::start::start_with;
 use crate::restore::{
-    ArchiveMode, RecoveryRequest, RestoreNote, RestorePlan, RestoreRequest, RestoreSelector, StartRequest, StartedServer,
-    TargetAction, apply,
+    ArchiveMode, RecoveryRequest, RestoreNote, RestorePlan, RestoreRequest, RestoreSelector, StartRequest,
+    StartedServer, TargetAction, apply,
 };
 use crate::{Cancel, Error, Progress};
 use pgformat::MajorVersion;
@@ -144,7 +146,8 @@ impl ThrowAwayPlan {
         let outcome = apply(repository, &self.restore, progress, cancel)?;
         let mut notes: Vec<RestoreNote> = self.restore.notes.clone();
         // What a restored cluster's user ought to know does not concern one that is gone in a moment.
-        notes.extend(outcome.notes.into_iter().filter(|note| matches!(note, RestoreNote::RestoreRemovedRemains { .. })));
+        notes
+            .extend(outcome.notes.into_iter().filter(|note| matches!(note, RestoreNote::RestoreRemovedRemains { .. })));
 
         let config = workspace.write("postgresql.conf", CONFIG, &self.owner)?;
         let hba = workspace.write("pg_hba.conf", HBA, &self.owner)?;

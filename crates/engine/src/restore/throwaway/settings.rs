@@ -30,7 +30,8 @@ pub(super) struct Wanted<'a> {
 }
 
 /// The one rule: whoever may reach the socket, in its closed folder, may be anyone.
-pub(super) const HBA: &str = "# Written by cadena: the socket lies in a folder that only its owner may enter.\nlocal all all trust\n";
+pub(super) const HBA: &str =
+    "# Written by cadena: the socket lies in a folder that only its owner may enter.\nlocal all all trust\n";
 pub(super) const IDENT: &str = "# Written by cadena: there are no maps.\n";
 /// An empty main file: the source's own is not read.
 pub(super) const CONFIG: &str = "# Written by cadena: all settings are on the command line.\n";

@@ -3,7 +3,7 @@
 
 use super::ThrowAwayError;
 use crate::Error;
-use crate::cluster::{ConnectionSettings, Connection, LocalServer, bootstrap_superuser, is_superuser};
+use crate::cluster::{Connection, ConnectionSettings, LocalServer, bootstrap_superuser, is_superuser};
 
 /// The usual name.
 const USUAL: &str = "postgres";

@@ -217,6 +217,14 @@ impl Storage for LocalFolder {
         };
         read().map_err(self.failed(key, "read lock"))
     }
+
+    #[cfg(unix)]
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+        // Before the first write there may be no folder yet; it will be made in one that exists.
+        let existing = self.root.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+        let room = rustix::fs::statvfs(existing).map_err(|error| self.failed("", "stat")(error.into()))?;
+        Ok(Some(room.f_bavail.saturating_mul(room.f_frsize)))
+    }
 }
 
 /// Ranged reads of one file.
