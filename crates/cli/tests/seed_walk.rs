@@ -71,7 +71,8 @@ fn walk(version: MajorVersion) {
     let jobs = scene.ok(&["schedule", "show", "--json"]).json();
     let zone = jiff::tz::TimeZone::UTC;
     let next = |job: &str| {
-        let job = jobs["jobs"].as_array().unwrap().iter().find(|one| one["job"] == job).unwrap_or_else(|| panic!("{jobs}"));
+        let job =
+            jobs["jobs"].as_array().unwrap().iter().find(|one| one["job"] == job).unwrap_or_else(|| panic!("{jobs}"));
         let at: jiff::Timestamp = job["next"][0].as_str().unwrap().parse().unwrap();
         at.to_zoned(zone.clone())
     };
@@ -115,7 +116,9 @@ fn walk(version: MajorVersion) {
     let instant = scene.sql("SELECT to_char(clock_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.USOF')");
     scene.sql("DELETE FROM item");
     wait_for("the deletion to be archived", || {
-        scene.sql("SELECT pg_current_wal_flush_lsn() <= (SELECT coalesce(max(flush_lsn), '0/0') FROM pg_stat_replication)") == "t"
+        scene.sql(
+            "SELECT pg_current_wal_flush_lsn() <= (SELECT coalesce(max(flush_lsn), '0/0') FROM pg_stat_replication)",
+        ) == "t"
     });
     let preview = scene.ok(&["preview", "--at", &instant, "--json"]).json();
     assert_eq!(preview["backups"].as_array().map(Vec::len), Some(3), "{preview}");
@@ -133,7 +136,10 @@ fn walk(version: MajorVersion) {
     let chains = rows("Cadenas de backup concatenables");
     assert!(chains.iter().any(|chain| chain.contains(differential["archive_name"].as_str().unwrap())), "{chains:#?}");
     let space = rows("Espacio utilizado por tipo");
-    assert_eq!(space.iter().filter_map(|row| row.split('|').next()).collect::<Vec<_>>(), ["DIFERENCIAL", "FULL", "INCREMENTAL"]);
+    assert_eq!(
+        space.iter().filter_map(|row| row.split('|').next()).collect::<Vec<_>>(),
+        ["DIFERENCIAL", "FULL", "INCREMENTAL"]
+    );
     let latest = rows("Últimos backups de cada tipo");
     let ids: Vec<_> = latest.iter().filter_map(|row| row.split('|').next()).collect();
     assert_eq!(ids, ["3", "2", "4"]);
@@ -143,7 +149,10 @@ fn walk(version: MajorVersion) {
     // «Personalizar Política», verbatim; it counts from then on.
     ask("Personalizar Política");
     let planned = scene.ok(&["cleanup", "--dry-run", "--json"]).json();
-    assert_eq!((planned["policy"]["name"].as_str(), planned["policy"]["full_months"].as_u64()), (Some("PERSONALIZADA"), Some(24)));
+    assert_eq!(
+        (planned["policy"]["name"].as_str(), planned["policy"]["full_months"].as_u64()),
+        (Some("PERSONALIZADA"), Some(24))
+    );
 
     // «Verificar Checksum SHA-256»: what sha256sum prints is what the catalog says.
     let archive = scene.repository().join("incremental").join(incremental["archive_name"].as_str().unwrap());
