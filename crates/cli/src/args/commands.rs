@@ -1,7 +1,7 @@
 use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
-use super::notify::NotifyOptions;
 use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
+use super::notify::NotifyOptions;
 use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
