@@ -19,6 +19,10 @@ pub enum Error {
     #[error(transparent)]
     Restore(#[from] crate::restore::RestoreError),
     #[error(transparent)]
+    ThrowAway(#[from] crate::restore::ThrowAwayError),
+    #[error(transparent)]
+    Database(#[from] crate::restore::DatabaseError),
+    #[error(transparent)]
     Chain(#[from] crate::chain::ChainError),
     #[error(transparent)]
     Verify(#[from] crate::verify::VerifyError),

@@ -1,5 +1,6 @@
 use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
+use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
 use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
@@ -66,6 +67,8 @@ pub enum Command {
     Validate(ValidateOptions),
     Preview(PreviewOptions),
     Restore(RestoreOptions),
+    Export(ExportOptions),
+    Explore(ExploreOptions),
     Start(StartOptions),
     Schedule(ScheduleOptions),
     Windows,
@@ -174,8 +177,10 @@ pub struct PreviewOptions {
 pub struct RestoreOptions {
     #[command(flatten)]
     pub selector: SelectorOptions,
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "database")]
+    pub to: Option<PathBuf>,
+    #[command(flatten)]
+    pub one: DatabaseOptions,
     #[arg(long, value_name = "OLD=NEW", value_parser = values::tablespace)]
     pub tablespace: Vec<TablespaceMapping>,
     #[arg(long, value_name = "USER")]

@@ -26,12 +26,18 @@ const GLOBAL: &[&str] = &[
 /// Commands that share their options; the keys of these are `help-backup-OPTION`.
 const BACKUPS: &[&str] = &["full", "diferencial", "incremental"];
 
+/// Commands that raise a throw-away cluster, and the options that they have of `restore`.
+const RAISING: &[&str] = &["export", "explore"];
+const OF_RESTORE: &[&str] = &["at", "lsn", "name", "latest", "backup", "timeline", "owner", "jobs", "wal", "work_dir"];
+
 /// Returns what an option's help text is named after.
 fn owner<'a>(id: &str, command: &'a str) -> &'a str {
     if GLOBAL.contains(&id) {
         "global"
     } else if BACKUPS.contains(&command) {
         "backup"
+    } else if RAISING.contains(&command) && OF_RESTORE.contains(&id) {
+        "restore"
     } else {
         command
     }

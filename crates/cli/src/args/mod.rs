@@ -3,6 +3,7 @@
 mod catalog;
 mod cleanup;
 mod commands;
+mod database;
 mod help;
 mod instant;
 mod prescan;
@@ -17,6 +18,7 @@ pub use commands::{
     MergeOptions, PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions,
     WalPushOptions,
 };
+pub use database::{ExploreOptions, ExportOptions, WorkOptions};
 #[cfg(test)]
 pub use help::needed_keys;
 pub use help::{bare_command, localized_command};
@@ -25,6 +27,6 @@ pub use prescan::Prescan;
 pub use schedule::{ScheduleCommand, ScheduleOptions, ScheduleSetOptions};
 pub use usage::{UsageError, usage_failure};
 pub use values::{
-    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule,
-    parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, WalDeliveryArg, parse_bounded, parse_choice, parse_limit, parse_rate,
+    parse_rule, parse_slot_name,
 };

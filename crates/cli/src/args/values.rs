@@ -255,6 +255,13 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
     parse_bounded(text, 1, u16::MAX)
 }
 
+/// Reads a time such as `90s`, `2h` or `1h 30m`.
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let read = text.trim().parse::<jiff::SignedDuration>().ok();
+    let positive = read.and_then(|time| std::time::Duration::try_from(time).ok()).filter(|time| !time.is_zero());
+    positive.ok_or_else(|| "90s | 30m | 2h | 1h 30m".to_owned())
+}
+
 pub(super) fn jobs(text: &str) -> Result<usize, String> {
     parse_bounded(text, 1, MAX_JOBS)
 }

@@ -8,16 +8,20 @@ mod check;
 mod cleanup;
 mod completions;
 mod demo;
+mod explore;
+mod export;
 mod help;
 mod init;
 mod list;
 mod merge;
 mod preview;
 mod restore;
+mod restore_database;
 mod schedule;
 mod start;
 mod status;
 mod target;
+mod throw_away;
 mod validate;
 mod wal_fetch;
 mod wal_push;
@@ -49,6 +53,10 @@ pub fn run_without_settings(command: &Command, locale: &Locale, screen: Screen) 
 
 /// Runs any other command.
 pub fn run(session: &Session, cli: &Cli) -> Outcome {
+    // Those that a server calls have nobody to tell, and no time.
+    if !matches!(cli.command, Command::WalFetch(_) | Command::WalPush(_)) {
+        throw_away::sweep_left_overs(session);
+    }
     match &cli.command {
         Command::Demo(options) => demo::run(session, options),
         Command::Init(options) => init::run(session, options),
@@ -64,6 +72,8 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
         Command::Restore(options) => restore::run(session, options, cli.global.port),
+        Command::Export(options) => export::run(session, options),
+        Command::Explore(options) => explore::run(session, options, cli.global.port),
         Command::Start(options) => start::run(session, options),
         Command::Schedule(options) => schedule::run(session, options),
         Command::Windows => windows::run(session),

@@ -32,6 +32,8 @@ pub struct FileConfig {
     pub slot: Option<String>,
     /// `[wal] max_slot_retained`; the inner `None` is `off`.
     pub max_slot_retained_bytes: Option<Option<u64>>,
+    /// `[restore] work_dir`.
+    pub work_folder: Option<PathBuf>,
     /// `[schedule]`: what the file says of a job, `cadena schedule set` can't change.
     pub schedule: Rules,
     pub validation: ValidationConfig,
@@ -128,6 +130,7 @@ impl FileConfig {
                 self.wal_compression_level = Some(place.parsed(name, value, parse_wal_level)?);
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
+            ("restore", _) => self.work_folder = Some(place.beside_file(&text()?)),
             ("schedule", key) => {
                 let rule = place.parsed(name, value, parse_rule)?;
                 self.schedule.extend(Job::ALL.into_iter().find(|job| job.config_key() == key).map(|job| (job, rule)));
@@ -334,6 +337,8 @@ cleanup = "0 2 * * 1"
 level = "deep"
 again_days = 3
 max_minutes = "off"
+[restore]
+work_dir = "/var/tmp"
 [retention]
 full_months = 24
 differential_weeks = 16

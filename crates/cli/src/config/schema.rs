@@ -9,6 +9,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ("repository", &["path"]),
     ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
     ("wal", &["slot", "max_slot_retained", "compression_level"]),
+    ("restore", &["work_dir"]),
     ("catalog", &["enabled", "lang"]),
     ("schedule", &["full", "diferencial", "incremental", "validate", "cleanup"]),
     ("validation", &["level", "again_days", "max_minutes"]),

@@ -52,6 +52,8 @@ pub struct Settings {
     /// `CADENA_TIME_ZONE`, which a change of the file's zone doesn't touch.
     pub time_zone_variable: Option<TimeZone>,
     pub binaries: BinarySearch,
+    /// Where throw-away clusters are made.
+    pub work_folder: Option<PathBuf>,
     /// What the file says of the schedule.
     pub schedule: Rules,
     pub validation: ValidationConfig,
@@ -98,6 +100,7 @@ impl Settings {
             time_zone: LazyLock::new(Box::new(|| time_zone.unwrap_or_else(TimeZone::system))),
             time_zone_variable,
             binaries,
+            work_folder: environment.path("CADENA_WORK_DIR").or(file.work_folder),
             schedule: file.schedule,
             validation: file.validation,
             catalog: file.catalog,

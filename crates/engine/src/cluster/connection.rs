@@ -105,6 +105,20 @@ impl Connection {
     pub fn target(&self) -> String {
         self.target.clone()
     }
+    /// Returns the keywords that lead to this server and no other, whatever the settings left open.
+    pub(super) fn reached(&self) -> Vec<(&'static str, String)> {
+        let (host, address) = (self.pg.host(), self.pg.host_address());
+        let mut reached = vec![("port", self.pg.port()), ("user", self.pg.user())];
+        // Both, when both are known: certificates are checked against the name.
+        let named = !host.is_empty();
+        if named {
+            reached.push(("host", host));
+        }
+        if !address.is_empty() && !host_is_folder(&self.pg.host()) {
+            reached.push(("hostaddr", address));
+        }
+        reached
+    }
     /// Returns `server_version_num`.
     pub fn server_version_num(&self) -> u32 {
         self.pg.server_version()
@@ -403,6 +417,10 @@ pub(super) fn connect_for_replication(
     let further: &[(&str, &str)] =
         if named { &[("replication", "true")] } else { &[("replication", "true"), ("application_name", "cadena")] };
     Attempt { settings, resolved: &resolved, cancelled, further }.connect()
+}
+
+fn host_is_folder(host: &str) -> bool {
+    host.starts_with(['/', '@'])
 }
 
 /// One call of connect: whom to try, in which order, for how long.

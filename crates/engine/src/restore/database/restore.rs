@@ -1,0 +1,118 @@
+use super::checks::{check_needs, check_room};
+use super::load::{Named, dump, folder_bytes, load};
+use super::{DatabaseError, DatabaseOutcome, DatabasePlan, DatabaseRequest};
+use crate::cluster::{
+    Connection, DatabaseFacts, DatabaseNeeds, DatabaseProperties, PreparedTransactions, database_names,
+};
+use crate::restore::ThrowAway;
+use crate::{Cancel, Error, Phase, Progress};
+use serde_json::{Value, json};
+use std::time::Instant;
+use vault::repository::Repository;
+
+/// Restores one database out of any point into a live server.
+///
+/// # Errors
+/// Those of [`crate::restore::ThrowAwayPlan::raise`]; `DatabaseUnknown`, `DatabaseMissingRoles`, `DatabaseMissingExtensions`,
+/// `DatabaseMissingTablespaces`, `DatabaseNoSpace` before the live server is changed; `ClusterProgram`, `ClusterSql`,
+/// `DatabaseInUse`, after which it is as before; `DatabaseUnfinished` when something is left there.
+///
+/// # Cancellation
+/// Ends with `cancelled`; nothing is left behind.
+pub fn restore_database(
+    repository: &Repository,
+    plan: DatabasePlan,
+    request: &DatabaseRequest,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<DatabaseOutcome, Error> {
+    let started = Instant::now();
+    let DatabasePlan { throw_away, mut live, programs } = plan;
+    let throw_away = throw_away.raise(repository, progress, cancel)?;
+    let recover_seconds = started.elapsed().as_secs_f64();
+
+    live.revive()?;
+    let (facts, needs, properties, mut warnings) = look(&throw_away, &request.database)?;
+    let missing_roles = check_needs(&mut live, request, &facts, &needs)?;
+    check_room(&mut live, &facts, request.parts, throw_away.folder())?;
+
+    let dumping = Instant::now();
+    progress.phase(Phase::Dumping, None);
+    let folder = dump(&throw_away, &programs, request, cancel)?;
+    let dump_bytes = folder_bytes(&folder);
+    let dump_seconds = dumping.elapsed().as_secs_f64();
+
+    let loading = Instant::now();
+    progress.phase(Phase::Loading, None);
+    live.revive()?;
+    for name in live.sweep()? {
+        warnings.push(json!({ "key": "warning-database-swept", "database": name }));
+    }
+    live.create_roles(&missing_roles)?;
+    let loaded = load(&mut live, &programs, request, &facts, &properties, &folder, cancel);
+    let Named { kept, ended_sessions, warnings: left_out } = match loaded {
+        Ok(named) => named,
+        Err(error) => {
+            if let Err(cause) = live.drop_roles(&missing_roles) {
+                tracing::warn!(%cause, "roles that were made could not be dropped");
+            }
+            return Err(error);
+        }
+    };
+    warnings.extend(left_out);
+    let kept = match kept {
+        Some(kept) if request.drop_old => {
+            live.drop_replaced(&kept)?;
+            None
+        }
+        kept => kept,
+    };
+    let outcome = DatabaseOutcome {
+        database: request.database.clone(),
+        name: request.name.clone(),
+        server: live.target(),
+        tables: live.count_tables(&request.name)?,
+        database_bytes: live.database_bytes(&request.name)?,
+        backups: throw_away.plan.backups.iter().map(|backup| backup.id).collect(),
+        end_lsn: throw_away.started.recovered_lsn,
+        last_commit: throw_away.started.last_commit,
+        plain_bytes: throw_away.plan.plain_bytes,
+        dump_bytes,
+        kept,
+        ended_sessions,
+        created_roles: missing_roles,
+        seconds: 0.0,
+        recover_seconds,
+        dump_seconds,
+        load_seconds: loading.elapsed().as_secs_f64(),
+        warnings,
+    };
+    throw_away.close()?;
+    Ok(DatabaseOutcome { seconds: started.elapsed().as_secs_f64(), ..outcome })
+}
+
+/// Finds the database in the throw-away cluster, and makes it ready to be dumped.
+pub(super) fn look(
+    throw_away: &ThrowAway,
+    database: &str,
+) -> Result<(DatabaseFacts, DatabaseNeeds, DatabaseProperties, Vec<Value>), Error> {
+    let mut anywhere = Connection::connect(&throw_away.connection_settings("template1"))?;
+    let Some(mut facts) = DatabaseFacts::read(&mut anywhere, database)? else {
+        let known = database_names(&mut anywhere)?.join(", ");
+        return Err(DatabaseError::DatabaseUnknown { database: database.to_owned(), known }.into());
+    };
+    facts.open_to_sessions(&mut anywhere)?;
+    let mut within = Connection::connect(&throw_away.connection_settings(database))?;
+    facts.measure(&mut within)?;
+    let mut warnings: Vec<Value> = throw_away.notes.iter().filter_map(|note| serde_json::to_value(note).ok()).collect();
+    let rolled_back = PreparedTransactions::roll_back(&mut within)?.rolled_back;
+    if rolled_back > 0 {
+        warnings.push(json!({ "key": "warning-database-prepared", "count": rolled_back }));
+    }
+    let needs = DatabaseNeeds::read(&mut within, &facts)?;
+    if needs.subscriptions > 0 {
+        warnings.push(json!({ "key": "warning-database-subscriptions", "count": needs.subscriptions }));
+    }
+    let properties = DatabaseProperties::read(&mut within, facts.oid)?;
+    Ok((facts, needs, properties, warnings))
+}
