@@ -169,3 +169,6 @@ help-schedule-set-off = Switches the job off.
 help-schedule-set-default = Takes the job back to its default time.
 help-value-job = JOB
 help-value-day = DAY
+help-notify = Tells people when something goes wrong, through the channels under [[notify]] in cadena.toml.
+help-notify-test = Sends a test message through each channel, and says what the other side answered.
+help-notify-test-name = Only through this channel.

@@ -169,3 +169,6 @@ help-schedule-set-off = Desactiva la tarea.
 help-schedule-set-default = Devuelve la tarea a su horario por defecto.
 help-value-job = TAREA
 help-value-day = DÍA
+help-notify = Avisa a las personas cuando algo va mal, por los canales de [[notify]] en cadena.toml.
+help-notify-test = Envía un mensaje de prueba por cada canal y dice qué respondió el otro lado.
+help-notify-test-name = Solo por este canal.

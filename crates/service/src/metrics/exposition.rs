@@ -192,14 +192,14 @@ impl Page {
                 MetricKind::Gauge => {
                     let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
                     samples.for_each(|(_, labels, value)| {
-                        family.get_or_create(labels).set(*value);
+                        family.get_or_create(&escaped(labels)).set(*value);
                     });
                     registry.register(metric.name, metric.help, family);
                 }
                 MetricKind::Counter => {
                     let family = Family::<Labels, Counter>::default();
                     samples.for_each(|(_, labels, value)| {
-                        family.get_or_create(labels).inc_by(*value as u64);
+                        family.get_or_create(&escaped(labels)).inc_by(*value as u64);
                     });
                     // The format adds the ending itself.
                     registry.register(metric.name.trim_end_matches("_total"), metric.help, family);
@@ -210,6 +210,12 @@ impl Page {
         encode(&mut text, &registry)?;
         Ok(text)
     }
+}
+
+/// Escapes values as the format wants it; the encoder leaves that to its caller.
+fn escaped(labels: &Labels) -> Labels {
+    let escape = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    labels.iter().map(|(name, value)| (*name, escape(value))).collect()
 }
 
 fn flag(is_so: bool) -> f64 {

@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, oneshot};
 /// So many connections are served at a time; more wait.
 const CONNECTIONS_AT_MOST: usize = 16;
 /// A request's head must be here within this.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection ends after this, whatever goes on.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// An answer that takes longer is none. Prometheus waits for ten seconds unless it is told otherwise.

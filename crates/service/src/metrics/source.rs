@@ -5,7 +5,7 @@ use engine::cluster::ConnectionSettings;
 use engine::{Cancel, Error};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use vault::repository::Repository;
 
@@ -33,6 +33,8 @@ pub struct RepositorySource {
 
 impl RepositorySource {
     fn health(&self, now: Timestamp) -> Result<(RepositoryHealth, BackupSums), Error> {
+        // A file system that is not mounted looks like a repository without backups, but for this file.
+        Repository::open(Arc::clone(self.repository.storage()))?;
         let due = (self.due)(now);
         let question = HealthQuestion {
             repository: &self.repository,

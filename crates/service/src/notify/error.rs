@@ -9,6 +9,9 @@ pub enum NotifyError {
     /// The settings of a channel make no sense.
     #[error("channel {channel}: {detail}")]
     NotifySettings { channel: String, detail: String },
+    /// No channel is configured, or none of that name.
+    #[error("no channel {name}; known: {known}")]
+    NotifyNoChannel { name: String, known: String },
     /// The own template can't be used, or does not give JSON.
     #[error("channel {channel}: the template {template} can't be used: {detail}")]
     NotifyTemplate { channel: String, template: String, detail: String },
@@ -37,6 +40,7 @@ impl NotifyError {
             NotifyError::NotifyRefused { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
             NotifyError::NotifyMail { permanent, .. } => !permanent,
             NotifyError::NotifySettings { .. }
+            | NotifyError::NotifyNoChannel { .. }
             | NotifyError::NotifyTemplate { .. }
             | NotifyError::NotifyRedirected { .. } => false,
         }

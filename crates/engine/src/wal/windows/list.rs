@@ -138,11 +138,14 @@ fn windows_along(
             window.backups.push(backup.id);
             continue;
         }
-        // What the backup holds in itself after its end is next to nothing.
+        // What the backup holds in itself after its end is next to nothing, and its archive need not be opened for it.
         let alone = log.run.first == log.run.last
             && log.coverage.piece(log.run.first).is_none_or(|piece| piece.holder == Holder::Base);
+        if alone {
+            continue;
+        }
         let tail = log.tail()?;
-        if tail.end_lsn > log.base.stop_lsn && !alone {
+        if tail.end_lsn > log.base.stop_lsn {
             windows.push(window_of(&log, &tail, receiver)?);
         }
     }
