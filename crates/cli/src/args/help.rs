@@ -168,7 +168,9 @@ mod tests {
         }
         for page in pages {
             assert!(page.contains("Uso: cadena"), "{page}");
-            for english in ["Usage", "Options", "Commands:", "[OPTIONS]", "Arguments", "default:", "possible values", "<COMMAND>"] {
+            for english in
+                ["Usage", "Options", "Commands:", "[OPTIONS]", "Arguments", "default:", "possible values", "<COMMAND>"]
+            {
                 assert!(!page.contains(english), "{english} in:\n{page}");
             }
         }
