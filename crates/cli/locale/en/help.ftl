@@ -20,6 +20,7 @@ help-value-id = ID
 help-value-level = LEVEL
 help-value-old-new = OLD=NEW
 help-value-user = USER
+help-value-pattern = PATTERN
 help-value-shell = SHELL
 help-value-command = COMMAND
 help-value-options = [OPTIONS]
@@ -129,7 +130,6 @@ help-start-once = Streams what the server has now, and ends (for cron).
 
 ## One database (`restore --database`), export, explore
 help-value-conninfo = CONNINFO
-help-value-pattern = PATTERN
 help-value-duration = DURATION
 help-restore-database = Restores only this database, into a live server, instead of the cluster into a folder.
 help-restore-as-name = The name that it gets there; with --replace it may keep its own.

@@ -159,7 +159,8 @@ impl Page {
 
     fn jobs(&mut self, snapshot: &Snapshot) {
         for job in snapshot.jobs.iter().flatten() {
-            let label = ("job", job.job.as_str());
+            // `job` is what Prometheus itself calls whom it scrapes.
+            let label = ("task", job.job.as_str());
             if let Some(at) = job.next_due_at {
                 self.set_for("cadena_job_next_due_timestamp_seconds", label, seconds(at));
             }
@@ -167,14 +168,14 @@ impl Page {
         }
         if let Some(journal) = &snapshot.journal {
             for ((job, outcome), count) in &journal.runs {
-                let labels = vec![("job", job.clone()), ("outcome", (*outcome).to_owned())];
+                let labels = vec![("task", job.clone()), ("outcome", (*outcome).to_owned())];
                 self.samples.push(("cadena_runs_total", labels, *count as f64));
             }
             for (job, at) in &journal.last_run {
-                self.set_for("cadena_job_last_run_timestamp_seconds", ("job", job), seconds(*at));
+                self.set_for("cadena_job_last_run_timestamp_seconds", ("task", job), seconds(*at));
             }
             for job in journal.failing_jobs().keys() {
-                self.set_for("cadena_job_failing", ("job", job), 1.0);
+                self.set_for("cadena_job_failing", ("task", job), 1.0);
             }
             self.set_if("cadena_cleanup_last_timestamp_seconds", journal.last_cleanup.map(seconds));
         }

@@ -81,10 +81,10 @@ fn metrics_tell_what_the_repository_and_the_journal_hold() {
     assert_eq!(value("cadena_backups_validation", &[("state", "never")]), Some(1.0));
     assert_eq!(value("cadena_validations_total", &[("result", "FALLIDO")]), Some(1.0));
     assert_eq!(value("cadena_validation_last_success", &[]), Some(1.0));
-    assert_eq!(value("cadena_job_next_due_timestamp_seconds", &[("job", "FULL")]), Some(1_796_083_200.0));
-    assert_eq!(value("cadena_job_running", &[("job", "FULL")]), Some(1.0));
-    assert_eq!(value("cadena_job_failing", &[("job", "VALIDATE")]), Some(1.0));
-    assert_eq!(value("cadena_runs_total", &[("job", "CLEANUP"), ("outcome", "finished")]), Some(1.0));
+    assert_eq!(value("cadena_job_next_due_timestamp_seconds", &[("task", "FULL")]), Some(1_796_083_200.0));
+    assert_eq!(value("cadena_job_running", &[("task", "FULL")]), Some(1.0));
+    assert_eq!(value("cadena_job_failing", &[("task", "VALIDATE")]), Some(1.0));
+    assert_eq!(value("cadena_runs_total", &[("task", "CLEANUP"), ("outcome", "finished")]), Some(1.0));
     assert!(value("cadena_cleanup_last_timestamp_seconds", &[]).is_some());
     assert_eq!(value("cadena_catalog_up", &[]), Some(0.0));
     assert_eq!(value("cadena_catalog_last_sync_timestamp_seconds", &[]), Some(last_sync.as_second() as f64));
