@@ -137,7 +137,8 @@ fn live_through(zone_name: &str, year: i16) {
     let at_noon = |day: Date| day.at(12, 0, 0, 0).to_zoned(zone.clone()).expect("noon").timestamp();
     let folder = fast_folder();
     let repository = create(folder.path());
-    let clock = FakeClock::new(at_noon(first), at_noon(last), Jump::NextDue(support::schedule(&[], zone_name)));
+    let clock =
+        FakeClock::new(at_noon(first), at_noon(last), Jump::NextDue(Box::new(support::schedule(&[], zone_name))));
     let (nights, cleanups) = (Mutex::new(0), Mutex::new(0));
     let simulation =
         Year { repository: &repository, clock: &clock, zone: zone.clone(), taken: Mutex::default(), nights, cleanups };

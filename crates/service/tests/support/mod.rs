@@ -146,7 +146,7 @@ pub struct FakeClock {
 /// How far it jumps.
 pub enum Jump {
     /// To the next due time.
-    NextDue(Schedule),
+    NextDue(Box<Schedule>),
     /// By so many seconds.
     Seconds(i64),
 }
