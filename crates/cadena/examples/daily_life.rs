@@ -9,8 +9,8 @@ use cadena::cluster::ConnectionSettings;
 use cadena::repository::{BackupId, Repository};
 use cadena::scheduler::{Job, JobTime, ScheduleError};
 use cadena::services::{
-    BackupManager, BackupService, ChainValidation, RestoreInto, RestorePreview, RestoreResult, RestoreService,
-    ServiceSettings, StatusSummary,
+    BackupManager, BackupService, ChainValidation, DatabaseResult, RestoreInto, RestorePreview, RestoreResult,
+    RestoreService, ServiceSettings, StatusSummary,
 };
 use cadena::storage::LocalFolder;
 use cadena::{Cancel, Error, SilentProgress};
@@ -78,6 +78,13 @@ pub fn validate(restore_service: &RestoreService, backup_id: BackupId) -> Result
         }
     }
     Ok(result)
+}
+
+/// "Restaurar desde backup ID específico".
+pub fn restore_from_backup_id(manager: &BackupManager, backup_id: BackupId) -> DatabaseResult {
+    let result = manager.restore_from_backup_id(backup_id, "nexoryn_tech_restaurado", &SilentProgress, &Cancel::new());
+    println!("{}", result.message);
+    result
 }
 
 /// "Modificar Horarios".

@@ -104,6 +104,13 @@ fn run_on(version: MajorVersion) {
     let nonsense = manager.set_schedule(Job::Full, JobTime { day: Some(32), weekday: None, hour: 0, minute: 0 });
     assert!(nonsense.is_err());
 
+    let database = example::restore_from_backup_id(&manager, BackupId(3));
+    assert!(database.succeeded && database.backups_applied == [1, 2, 3].map(BackupId), "{database:?}");
+    let restored = source.sql_in("nexoryn_tech_restaurado", "SELECT string_agg(n::text, ',' ORDER BY n) FROM clock");
+    assert_eq!(restored, "1,2,3");
+    let again = example::restore_from_backup_id(&manager, BackupId(3));
+    assert!(!again.succeeded && again.message.contains("nexoryn_tech_restaurado"), "{again:?}");
+
     // An instant that nothing leads to is refused before anything is written.
     let nowhere = RestoreInto::directory(folder.path().join("nowhere"));
     let refused = example::restore_to_a_date(&restores, "2000-01-01T00:00:00Z".parse().unwrap(), &nowhere);

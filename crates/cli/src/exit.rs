@@ -58,6 +58,10 @@ pub const DAMAGE_KEYS: &[&str] = &[
     "chain-label",
 ];
 
+/// Errors of options and settings that only what stands behind them can judge.
+pub const USAGE_KEYS: &[&str] =
+    &["backup-option", "daemon-idle", "metrics-remote", "notify-no-channel", "notify-settings", "notify-template"];
+
 /// Errors that come before the first byte is written: a refusal.
 pub const REFUSAL_KEYS: &[&str] = &[
     "cluster-binary-missing",
@@ -136,10 +140,7 @@ impl ExitStatus {
     pub fn for_key(key: &str) -> Self {
         if ["cancelled", "cluster-cancelled", "restore-cancelled-over"].contains(&key) {
             ExitStatus::Interrupted
-        } else if key.starts_with("usage-")
-            || key.starts_with("config-")
-            || ["backup-option", "daemon-idle"].contains(&key)
-        {
+        } else if key.starts_with("usage-") || key.starts_with("config-") || USAGE_KEYS.contains(&key) {
             ExitStatus::Usage
         } else if BUSY_KEYS.contains(&key) {
             ExitStatus::Busy

@@ -4,5 +4,8 @@
 pub mod catalog;
 pub mod daemon;
 pub mod health;
+pub mod metrics;
+pub mod notify;
 pub mod scheduler;
 pub mod services;
+pub mod watch;

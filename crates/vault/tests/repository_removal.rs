@@ -234,6 +234,48 @@ fn a_cleanup_sweeps_up_after_a_backup_that_died() {
 }
 
 #[test]
+fn who_reads_meanwhile_sees_whole_backups_and_no_orphans() {
+    let folder = fast_folder();
+    let repository = create(folder.path());
+    let (mut readings, mut within) = (0, 0);
+    for round in 0..12_u64 {
+        let first = round * 31 + 1;
+        for place in 0..30 {
+            let kind = if place == 0 { BackupKind::Full } else { BackupKind::Incremental };
+            let second = at(&format!("2026-11-24T12:{round:02}:{place:02}"));
+            assert_eq!(back_up(&repository, kind, &second, &[7; 3_000]).unwrap(), BackupId(first + place));
+        }
+        back_up(&repository, BackupKind::Full, &at("2026-11-24T13:00:00"), b"stays").unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut counts = Vec::new();
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let contents = reopen(folder.path()).contents().unwrap();
+                    assert_eq!(contents.orphan_archives, [""; 0]);
+                    assert_eq!((contents.without_archive.len(), contents.unreadable.len()), (0, 0));
+                    for record in &contents.records {
+                        let base =
+                            record.base_id.filter(|base| !contents.records.iter().any(|found| found.id == *base));
+                        assert_eq!(base, None, "{} has lost its base", record.id);
+                    }
+                    counts.push(contents.records.len() as u64 - round);
+                }
+                counts
+            });
+            let numbers: Vec<u64> = (first..first + 30).collect();
+            remove(&repository, &numbers).unwrap();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            let counts = reader.join().unwrap();
+            readings += counts.len();
+            within += counts.iter().filter(|count| (2..31).contains(*count)).count();
+        });
+    }
+    println!("{readings} readings, {within} in the middle of a removal");
+    assert!(within > 10, "only {within} of {readings} readings fell into a removal");
+}
+
+#[test]
 fn a_failure_or_a_death_at_any_step_leaves_every_backup_whole_or_gone() {
     let mut struck = 0;
     for mode in FaultMode::ALL {

@@ -20,6 +20,7 @@ help-value-id = ID
 help-value-level = LEVEL
 help-value-old-new = OLD=NEW
 help-value-user = USER
+help-value-pattern = PATTERN
 help-value-shell = SHELL
 help-value-command = COMMAND
 help-value-options = [OPTIONS]
@@ -129,7 +130,6 @@ help-start-once = Streams what the server has now, and ends (for cron).
 
 ## One database (`restore --database`), export, explore
 help-value-conninfo = CONNINFO
-help-value-pattern = PATTERN
 help-value-duration = DURATION
 help-restore-database = Restores only this database, into a live server, instead of the cluster into a folder.
 help-restore-as-name = The name that it gets there; with --replace it may keep its own.
@@ -171,3 +171,6 @@ help-schedule-set-off = Switches the job off.
 help-schedule-set-default = Takes the job back to its default time.
 help-value-job = JOB
 help-value-day = DAY
+help-notify = Tells people when something goes wrong, through the channels under [[notify]] in cadena.toml.
+help-notify-test = Sends a test message through each channel, and says what the other side answered.
+help-notify-test-name = Only through this channel.

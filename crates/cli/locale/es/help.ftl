@@ -20,6 +20,7 @@ help-value-id = ID
 help-value-level = NIVEL
 help-value-old-new = VIEJO=NUEVO
 help-value-user = USUARIO
+help-value-pattern = PATRÓN
 help-value-shell = SHELL
 help-value-command = COMANDO
 help-value-options = [OPCIONES]
@@ -129,7 +130,6 @@ help-start-once = Recibe lo que el servidor tiene ahora y termina (para cron).
 
 ## Una base de datos (`restore --database`), export, explore
 help-value-conninfo = CONNINFO
-help-value-pattern = PATRÓN
 help-value-duration = DURACIÓN
 help-restore-database = Restaura solo esta base de datos, en un servidor en marcha, en lugar del clúster en una carpeta.
 help-restore-as-name = El nombre que recibe ahí; con --replace puede conservar el suyo.
@@ -171,3 +171,6 @@ help-schedule-set-off = Desactiva la tarea.
 help-schedule-set-default = Devuelve la tarea a su horario por defecto.
 help-value-job = TAREA
 help-value-day = DÍA
+help-notify = Avisa a las personas cuando algo va mal, por los canales de [[notify]] en cadena.toml.
+help-notify-test = Envía un mensaje de prueba por cada canal y dice qué respondió el otro lado.
+help-notify-test-name = Solo por este canal.

@@ -1,6 +1,7 @@
 use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
 use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
+use super::notify::NotifyOptions;
 use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
@@ -71,6 +72,7 @@ pub enum Command {
     Explore(ExploreOptions),
     Start(StartOptions),
     Schedule(ScheduleOptions),
+    Notify(NotifyOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),

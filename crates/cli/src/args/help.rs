@@ -52,10 +52,7 @@ pub fn bare_command() -> Command {
 
 /// Builds the command line with help in the locale's language.
 pub fn localized_command(locale: &Locale) -> Command {
-    let root = bare_command()
-        .subcommand_help_heading(locale.say("help-heading-commands"))
-        .subcommand_value_name(locale.say("help-value-command"))
-        .after_help(locale.say("help-after"));
+    let root = bare_command().after_help(locale.say("help-after"));
     translate(root, PROGRAM, locale)
 }
 
@@ -72,6 +69,8 @@ fn translate(command: Command, name: &str, locale: &Locale) -> Command {
     );
     let command = command
         .about(locale.text(&format!("help-{name}"), &[]))
+        .subcommand_help_heading(locale.say("help-heading-commands"))
+        .subcommand_value_name(locale.say("help-value-command"))
         .help_template(template)
         .mut_args(|argument| translate_argument(argument, name, locale))
         .mut_subcommands(|subcommand| {
@@ -163,13 +162,15 @@ mod tests {
         let locale = Locale::new(Language::Spanish);
         let mut command = localized_command(&locale);
         let mut pages = vec![command.render_help().to_string()];
-        for name in ["full", "restore", "validate", "demo"] {
+        for name in ["full", "restore", "validate", "demo", "schedule"] {
             let page = command.find_subcommand_mut(name).map(|found| found.render_help().to_string());
             pages.push(page.unwrap_or_default());
         }
         for page in pages {
             assert!(page.contains("Uso: cadena"), "{page}");
-            for english in ["Usage", "Options", "Commands:", "[OPTIONS]", "Arguments", "default:", "possible values"] {
+            for english in
+                ["Usage", "Options", "Commands:", "[OPTIONS]", "Arguments", "default:", "possible values", "<COMMAND>"]
+            {
                 assert!(!page.contains(english), "{english} in:\n{page}");
             }
         }

@@ -198,7 +198,7 @@ pub(super) fn weekday(text: &str) -> Result<u8, String> {
         let name = plain(name);
         wanted == name || (wanted.len() == 3 && name.starts_with(&wanted))
     };
-    let named = NAMES.iter().position(|names| names.iter().any(|name| is_it(&name)));
+    let named = NAMES.iter().position(|names| names.iter().any(is_it));
     match named.and_then(|position| u8::try_from(position).ok()) {
         Some(day) => Ok(day),
         None => parse_bounded(text, 0, 6).map_err(|range| format!("{range} | monday … sunday | lunes … domingo")),

@@ -14,6 +14,8 @@ mod help;
 mod init;
 mod list;
 mod merge;
+mod monitoring;
+mod notify;
 mod preview;
 mod restore;
 mod restore_database;
@@ -57,6 +59,23 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
     if !matches!(cli.command, Command::WalFetch(_) | Command::WalPush(_)) {
         throw_away::sweep_left_overs(session);
     }
+    let outcome = run_command(session, cli);
+    let changes = matches!(
+        cli.command,
+        Command::Full(_)
+            | Command::Diferencial(_)
+            | Command::Incremental(_)
+            | Command::Merge(_)
+            | Command::Validate(_)
+            | Command::Cleanup(_)
+    );
+    if changes {
+        notify::tell_without_daemon(session);
+    }
+    outcome
+}
+
+fn run_command(session: &Session, cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Demo(options) => demo::run(session, options),
         Command::Init(options) => init::run(session, options),
@@ -67,6 +86,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),
         Command::Merge(options) => merge::run(session, options),
+        Command::Notify(options) => notify::run(session, options),
         Command::Cleanup(options) => cleanup::run(session, options),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),

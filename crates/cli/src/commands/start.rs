@@ -7,17 +7,21 @@ mod rotating;
 mod rules;
 
 use super::backup::default_options;
+use super::monitoring::{CatalogMemo, Monitoring};
 use super::{Outcome, open_repository, receive_options};
 use crate::app::Session;
 use crate::args::StartOptions;
 use crate::exit::ExitStatus;
-use cadena::daemon::{DaemonSettings, ReceiverSettings, ScheduleSettings, run as run_daemon, run_once};
+use cadena::daemon::{
+    DaemonEvent, DaemonLog, DaemonSettings, ReceiverSettings, ScheduleSettings, daemon_holder, run as run_daemon,
+    run_once,
+};
 use cadena::repository::Repository;
 use cadena::wal::StopWhen;
 use hooks::Hooks;
 use log_file::LogFile;
 use monitor::ServiceManager;
-use rules::ConfigRules;
+pub(super) use rules::ConfigRules;
 
 /// Runs until SIGINT or SIGTERM.
 pub fn run(session: &Session, options: &StartOptions) -> Outcome {
@@ -27,7 +31,8 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
         return once(session, repository, &log);
     }
     let rules = ConfigRules::of(session);
-    let hooks = Hooks { session, repository: repository.clone() };
+    let catalog = CatalogMemo::default();
+    let hooks = Hooks { session, repository: repository.clone(), catalog: &catalog };
     let settings = DaemonSettings {
         connection: session.settings.connection.clone(),
         repository,
@@ -38,8 +43,19 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
             hooks: &hooks,
         }),
     };
-    run_daemon(&settings, &log, &ServiceManager::of(session), &session.cancel)?;
-    Ok(ExitStatus::Success)
+    let (told, events) = std::sync::mpsc::channel();
+    // Beside another daemon there is nothing to start; which one it is, the attempt itself says.
+    let monitoring = match daemon_holder(&settings.repository)? {
+        Some(_) => None,
+        None => Some(Monitoring::start(session, &settings.repository, &catalog, told)?),
+    };
+    std::thread::scope(|scope| {
+        // Ends with the channels, whose threads hold the other end.
+        scope.spawn(|| events.into_iter().for_each(|event| log.record(&DaemonEvent::Notify(event))));
+        let result = run_daemon(&settings, &log, &ServiceManager::of(session), &session.cancel);
+        monitoring.map(Monitoring::stop);
+        Ok(result.map(|()| ExitStatus::Success)?)
+    })
 }
 
 /// Streams what the server has now, and ends: for those who run it from cron. Errors are the command's own.

@@ -1,6 +1,7 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
-use super::{CatalogConfig, ConfigError, ValidationConfig, schema};
+use super::notify::take_channels;
+use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ValidationConfig, schema};
 use crate::args::{
     CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule,
     parse_slot_name,
@@ -40,6 +41,9 @@ pub struct FileConfig {
     /// `[retention]`; what the section leaves out is the standard's. `None` without the section.
     pub retention: Option<Policy>,
     pub catalog: CatalogConfig,
+    pub notify: Vec<ChannelConfig>,
+    pub metrics: MetricsConfig,
+    pub cluster_name: Option<String>,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
     pub pg_bin_path: Option<PathBuf>,
@@ -65,7 +69,7 @@ impl FileConfig {
     }
 
     /// Checks the text of a file.
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let place = Place { path, text };
         let document = DeTable::parse(text).map_err(|error| ConfigError::ConfigSyntax {
             file: place.file(),
@@ -86,6 +90,10 @@ impl FileConfig {
         value: &Spanned<DeValue<'_>>,
     ) -> Result<(), ConfigError> {
         let section = name.get_ref().as_ref();
+        if section == schema::NOTIFY {
+            self.notify = take_channels(place, value)?;
+            return Ok(());
+        }
         let Some(known) = schema::keys_of(section) else {
             return Err(place.unknown_section(section, name.span().start));
         };
@@ -145,6 +153,8 @@ impl FileConfig {
             ("retention", _) => self.take_retention(place, name, value)?,
             ("catalog", "enabled") => self.catalog.enabled = place.parsed(name, value, parse_choice)?,
             ("catalog", _) => self.catalog.language = place.parsed(name, value, parse_choice)?,
+            ("metrics", _) => self.metrics.take(place, name, value)?,
+            ("general", "cluster_name") => self.cluster_name = Some(text()?),
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
@@ -178,7 +188,8 @@ impl FileConfig {
             let user_info = url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(info, _)| info);
             url.contains("password") || user_info.is_some_and(|info| info.contains(':'))
         });
-        in_url || self.keywords.iter().any(|(name, _)| name == "password")
+        let in_channel = self.notify.iter().any(ChannelConfig::holds_secret);
+        in_url || in_channel || self.keywords.iter().any(|(name, _)| name == "password")
     }
 }
 
@@ -219,27 +230,27 @@ fn refuse_readable_by_others(_path: &Path) -> std::io::Result<Result<(), ConfigE
 }
 
 /// The file that is being read, for complaints.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
 impl Place<'_> {
-    fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         self.path.display().to_string()
     }
 
-    fn line(&self, offset: usize) -> usize {
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// A relative path in the file is meant from the file's folder, so that the file says the same from everywhere.
-    fn beside_file(&self, path: &str) -> PathBuf {
+    pub(super) fn beside_file(&self, path: &str) -> PathBuf {
         self.path.parent().map_or_else(|| path.into(), |folder| folder.join(path))
     }
 
     /// Reads a string, or a number where its text will do.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &self,
         name: &str,
         value: &Spanned<DeValue<'_>>,
@@ -253,8 +264,8 @@ impl Place<'_> {
         parse(text).map_err(|allowed| self.bad_value(name, value, allowed))
     }
 
-    fn bad_value(&self, name: &str, value: &Spanned<DeValue<'_>>, allowed: String) -> ConfigError {
-        let secret = matches!(name, "password" | "url");
+    pub(super) fn bad_value(&self, name: &str, value: &Spanned<DeValue<'_>>, allowed: String) -> ConfigError {
+        let secret = matches!(name, "password" | "url" | "token" | "routing_key" | "proxy");
         let shown = if secret { "…" } else { self.text.get(value.span()).unwrap_or_default() };
         ConfigError::ConfigBadValue {
             file: self.file(),
@@ -270,11 +281,11 @@ impl Place<'_> {
             file: self.file(),
             line: self.line(offset),
             name: name.to_owned(),
-            nearest: schema::nearest(name, schema::SECTIONS.iter().map(|(name, _)| *name)),
+            nearest: schema::nearest(name, schema::section_names()),
         }
     }
 
-    fn unknown_key(&self, section: &str, known: &[&str], name: &str, offset: usize) -> ConfigError {
+    pub(super) fn unknown_key(&self, section: &str, known: &[&str], name: &str, offset: usize) -> ConfigError {
         ConfigError::ConfigUnknownKey {
             file: self.file(),
             line: self.line(offset),
@@ -345,7 +356,11 @@ differential_weeks = 16
 incremental_days = 14
 min_chains = 3
 wal_days = 30
+[metrics]
+listen = "127.0.0.1:9855"
+allow_remote = false
 [general]
+cluster_name = "nexoryn"
 lang = "es"
 time_zone = "UTC"
 pg_bin_path = "/usr/lib/postgresql/17/bin"

@@ -1,7 +1,7 @@
 //! Brings flags, environment, file and defaults together.
 
 use super::file::parse_time_zone;
-use super::{CatalogConfig, ConfigError, Environment, FileConfig, ValidationConfig};
+use super::{CatalogConfig, ConfigError, Environment, FileConfig, MonitoringConfig, ValidationConfig};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
@@ -58,6 +58,7 @@ pub struct Settings {
     pub schedule: Rules,
     pub validation: ValidationConfig,
     pub catalog: CatalogConfig,
+    pub monitoring: MonitoringConfig,
     /// Who runs this program, as the system calls the account.
     pub user_name: Option<String>,
     /// What `cadena.toml` says of retention.
@@ -104,6 +105,12 @@ impl Settings {
             schedule: file.schedule,
             validation: file.validation,
             catalog: file.catalog,
+            monitoring: MonitoringConfig {
+                channels: file.notify,
+                metrics: file.metrics,
+                cluster_name: file.cluster_name,
+                environment: environment.clone(),
+            },
             user_name: ["USER", "LOGNAME", "USERNAME"]
                 .into_iter()
                 .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),

@@ -105,6 +105,10 @@ impl Connection {
     pub fn target(&self) -> String {
         self.target.clone()
     }
+    /// Returns the name of the database that we are connected to.
+    pub fn database(&self) -> String {
+        self.pg.dbname()
+    }
     /// Returns the keywords that lead to this server and no other, whatever the settings left open.
     pub(super) fn reached(&self) -> Vec<(&'static str, String)> {
         let (host, address) = (self.pg.host(), self.pg.host_address());

@@ -1,3 +1,4 @@
+use crate::notify::NotifyEvent;
 use crate::scheduler::SchedulerEvent;
 use engine::wal::{ReceiveEvent, SlotFinding};
 use pgformat::Lsn;
@@ -34,6 +35,9 @@ pub enum DaemonEvent {
     /// What the slot tells.
     #[serde(untagged)]
     Slot(SlotFinding),
+    /// What the channels of notifications tell.
+    #[serde(untagged)]
+    Notify(NotifyEvent),
 }
 
 impl DaemonEvent {
@@ -42,6 +46,7 @@ impl DaemonEvent {
         match self {
             DaemonEvent::DaemonReceiverFailed { .. } | DaemonEvent::DaemonJournalFailed { .. } => EventLevel::Error,
             DaemonEvent::Schedule(event) => event.level(),
+            DaemonEvent::Notify(event) => event.level(),
             DaemonEvent::DaemonStreamEnded { .. } | DaemonEvent::DaemonLagging { .. } => EventLevel::Warning,
             DaemonEvent::Receive(event) => match event {
                 ReceiveEvent::WalGapFound { .. } | ReceiveEvent::WalSlotDropped { .. } => EventLevel::Error,

@@ -1,17 +1,18 @@
 use super::{
-    BackupResult, BackupService, RestorePoint, ServiceSettings, SpaceUsage, StatusSummary, TotalStatistics,
-    TypeStatistics, UsedSpace,
+    BackupResult, BackupService, DatabaseResult, RestorePoint, RestoreService, ServiceSettings, SpaceUsage,
+    StatusSummary, TotalStatistics, TypeStatistics, UsedSpace,
 };
 use crate::health::{HealthQuestion, RepositoryHealth, health};
 use crate::scheduler::{
     Job, JobTime, JobView, Memory, Rule, Rules, Schedule, ScheduleError, set_rule, stored_rules, view,
 };
 use engine::backup::BackupRequest;
+use engine::restore::{RecoveryTarget, RestoreSelector};
 use engine::verify::{DueRound, DueValidations, validate_due};
 use engine::{Cancel, Error, Progress};
 use jiff::Timestamp;
 use std::time::Duration;
-use vault::repository::{BackupKind, BackupState, RepositoryContents};
+use vault::repository::{BackupId, BackupKind, BackupState, RepositoryContents};
 
 /// Stands above backups, restores and the schedule: the description's `BackupManager`.
 pub struct BackupManager {
@@ -33,6 +34,20 @@ impl BackupManager {
     /// Takes a backup of a kind now.
     pub fn run_backup(&self, kind: BackupKind, progress: &dyn Progress, cancel: &Cancel) -> BackupResult {
         self.backups.backup(BackupRequest::of(kind), progress, cancel)
+    }
+
+    /// Restores the connection's own database, as it was at the end of a backup, into the live server under a new name: the
+    /// description's `restore_from_backup_id(123, 'nexoryn_tech_restaurado')`. The other databases are not touched.
+    pub fn restore_from_backup_id(
+        &self,
+        id: BackupId,
+        name: &str,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> DatabaseResult {
+        let restores = RestoreService::new(&self.backups);
+        let selector = RestoreSelector::Backup(id);
+        restores.restore_database(selector, RecoveryTarget::BackupEnd, None, name, progress, cancel)
     }
 
     /// Validates every completed backup, the never validated first, and enters each outcome into the journal.

@@ -100,8 +100,8 @@ pub fn take_backup(
     kind: BackupKind,
     now: &jiff::Zoned,
     due_at: Option<Timestamp>,
-) -> BackupRecord {
-    let records = repository.contents().expect("contents").records;
+) -> Result<BackupRecord, RepositoryError> {
+    let records = repository.contents()?.records;
     let mut done = records.iter().filter(|record| record.state == BackupState::Completed);
     let base = match kind {
         BackupKind::Full => None,
@@ -109,13 +109,14 @@ pub fn take_backup(
         BackupKind::Incremental => done.next_back(),
     };
     let kind = if base.is_none() { BackupKind::Full } else { kind };
-    let mut slot = repository.begin_backup(kind, now).expect("a slot");
+    let mut slot = repository.begin_backup(kind, now)?;
     let content = format!("backup {}", slot.id());
     let record = completed(slot.id(), slot.name(), base, content.as_bytes(), now.timestamp(), due_at);
-    let mut stream = slot.archive_stream().expect("a stream");
-    stream.write_all(content.as_bytes()).expect("a write");
-    slot.commit(stream, &sealed(content.as_bytes()), &record).expect("a commit");
-    record
+    let mut stream = slot.archive_stream()?;
+    let written = stream.write_all(content.as_bytes());
+    written.map_err(|error| vault::storage::StorageError::from_io("test", "archive", "write", &error))?;
+    slot.commit(stream, &sealed(content.as_bytes()), &record)?;
+    Ok(record)
 }
 
 pub fn rules(pairs: &[(Job, &str)]) -> Rules {
@@ -135,19 +136,29 @@ pub fn later(instant: Timestamp, seconds: i64) -> Timestamp {
     instant.checked_add(SignedDuration::from_secs(seconds)).expect("a time")
 }
 
-/// A clock that jumps to what is waited for, and cancels at the end.
+/// A clock that jumps instead of waiting, and cancels at the end.
 pub struct FakeClock {
-    pub now: Mutex<Timestamp>,
-    pub end: Timestamp,
+    now: Mutex<Timestamp>,
+    end: Timestamp,
+    jump: Jump,
+}
+
+/// How far it jumps.
+pub enum Jump {
+    /// To the next due time.
+    NextDue(Box<Schedule>),
+    /// By so many seconds.
+    Seconds(i64),
 }
 
 impl FakeClock {
-    pub fn new(now: Timestamp, end: Timestamp) -> FakeClock {
-        FakeClock { now: Mutex::new(now), end }
+    pub fn new(now: Timestamp, end: Timestamp, jump: Jump) -> FakeClock {
+        FakeClock { now: Mutex::new(now), end, jump }
     }
 
-    pub fn set(&self, now: Timestamp) {
-        *self.now.lock().expect("no panic") = now;
+    pub fn pass(&self, seconds: i64) {
+        let mut now = self.now.lock().expect("no panic");
+        *now = later(*now, seconds);
     }
 }
 
@@ -156,10 +167,13 @@ impl Clock for FakeClock {
         *self.now.lock().expect("no panic")
     }
 
-    fn wait_until(&self, instant: Timestamp, cancel: &Cancel) {
-        // Reloading every three seconds would make a year long: the rules do not change here.
+    fn wait_until(&self, _instant: Timestamp, cancel: &Cancel) {
         let mut now = self.now.lock().expect("no panic");
-        *now = instant.max(later(*now, 1)).min(self.end);
+        let next = match &self.jump {
+            Jump::NextDue(schedule) => Job::ALL.into_iter().filter_map(|job| schedule.next_after(job, *now)).min(),
+            Jump::Seconds(seconds) => Some(later(*now, *seconds)),
+        };
+        *now = next.map_or(self.end, |next| next.min(self.end));
         if *now >= self.end {
             cancel.cancel();
         }

@@ -1,5 +1,6 @@
 use crate::app::Session;
-use crate::commands::catalog_hook::{CatalogHook, ask_for_policy};
+use crate::commands::catalog_hook::{CatalogHook, ask_for_policy, tell};
+use crate::commands::monitoring::{CatalogMemo, note_catalog};
 use crate::failure::Failure;
 use cadena::daemon::DaemonHooks;
 use cadena::repository::Repository;
@@ -13,6 +14,8 @@ use jiff::{Timestamp, Zoned};
 pub struct Hooks<'a> {
     pub session: &'a Session,
     pub repository: Repository,
+    /// What the metrics say of the catalog.
+    pub catalog: &'a CatalogMemo,
 }
 
 impl DaemonHooks for Hooks<'_> {
@@ -48,7 +51,11 @@ impl DaemonHooks for Hooks<'_> {
     }
 
     fn after_run(&self, _run: &Run, _result: &Result<RunSummary, RunFailure>) {
-        CatalogHook::new(self.session, &self.repository).sync_or_tell();
+        let result = CatalogHook::new(self.session, &self.repository).sync();
+        note_catalog(self.catalog, result.as_ref().map(Option::is_some));
+        if let Err(failure) = &result {
+            tell(self.session, failure);
+        }
     }
 }
 
