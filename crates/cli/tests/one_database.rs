@@ -92,10 +92,6 @@ impl Site {
         self.dump(database).replace(database, name)
     }
 
-    fn databases(&self) -> String {
-        self.cluster.sql("SELECT datname FROM pg_database ORDER BY 1")
-    }
-
     /// Makes sure that no throw-away cluster is left, nor its server.
     fn assert_nothing_left(&self) {
         assert_eq!(left_in(self.work.path()), Vec::<PathBuf>::new());
@@ -213,6 +209,292 @@ testkit::on_each_version!(a_database_comes_back_from_the_second_before_and_the_o
     assert_eq!(cluster.sql_scalar::<u64>("SELECT count(*) FROM clock"), last);
     site.assert_nothing_left();
 });
+
+/// The newest version here whose package has all programs.
+fn one_version() -> MajorVersion {
+    let versions = testkit::available_versions();
+    let has_all = |version: &MajorVersion| testkit::own_program(*version, "pg_dump").is_some();
+    versions.into_iter().rev().find(has_all).unwrap_or_else(|| panic!("run scripts/setup-servers"))
+}
+
+#[test]
+fn refusals_come_before_the_live_server_is_changed_and_say_what_is_missing() {
+    let (version, newest) = (MajorVersion::V15, one_version());
+    if !testkit::is_available(version) {
+        return;
+    }
+    let mut site = Site::new(version);
+    let cluster = site.cluster.clone();
+    make_shop(&cluster);
+    cluster.sql("CREATE DATABASE held");
+    cluster.sql_in("held", "CREATE TABLE t AS SELECT 1 AS n");
+    cluster.sql_in("held", "BEGIN; LOCK TABLE t; INSERT INTO t VALUES (2); PREPARE TRANSACTION 'it''s open'");
+    site.init();
+    ok(&site.cadena, &["full", "--json"]);
+    site.mark("here");
+    let point = ["--name", "here"];
+    let refused = |arguments: &[&str], key: &str| {
+        let before = cluster.sql("SELECT string_agg(datname, ',' ORDER BY 1) FROM pg_database");
+        let answer = site.restore(&[&point[..], arguments].concat());
+        let error = answer.json()["error"].clone();
+        assert_eq!((answer.code, error["key"].as_str()), (6, Some(key)), "{answer:?}");
+        assert_eq!(cluster.sql("SELECT string_agg(datname, ',' ORDER BY 1) FROM pg_database"), before);
+        site.assert_nothing_left();
+        error
+    };
+    refused(&["--database", "shop", "--as", "held"], "database-exists");
+    refused(&["--database", "shop", "--as", "template1"], "database-name");
+    let error = refused(&["--database", "shpo", "--as", "x"], "database-unknown");
+    assert_eq!(error["known"], "held, postgres, shop, template1");
+    let error = refused(&["--database", "shop", "--as", "x", "--table", "ventas.pedido"], "database-unknown-object");
+    assert!(error["known"].as_str().is_some_and(|known| known.contains("ventas.pedidos")), "{error}");
+
+    // A newer server that lacks the roles; then with them, and without any.
+    let other = TestCluster::new(newest, &testkit::ClusterOptions::default());
+    let into = other.conninfo("postgres");
+    let shop = ["--database", "shop", "--as", "shop", "--into", &into];
+    let error = refused(&shop, "database-missing-roles");
+    assert_eq!(error["roles"], "auditor, gerente, ventas señor");
+    assert_eq!(other.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'gerente'"), "0");
+    let answer = site.restore(&[&point[..], &shop, &["--create-roles"]].concat());
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert_eq!(other.sql("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'gerente'"), "f");
+    let sum = "SELECT sum(total), max(doble) FROM ventas.pedidos";
+    assert_eq!(other.sql_in("shop", sum), cluster.sql_in("shop", sum));
+    assert_eq!(other.sql_in("shop", "SELECT encode(lo_get(424242), 'hex')"), "0102ff");
+
+    // No room: found out before the cluster is written.
+    let tight = TestFolder::new();
+    if testkit::server_owner().uid != rustix::process::geteuid().as_raw() {
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs"]).arg(tight.path()).status();
+        assert!(mount.unwrap_or_else(|error| panic!("{error}")).success(), "mounting a tmpfs");
+        let work = tight.path().display().to_string();
+        let answer = site.restore(&[&point[..], &["--database", "shop", "--as", "x", "--work-dir", &work]].concat());
+        let unmounted = Command::new("umount").arg(tight.path()).status();
+        assert_eq!((answer.code, answer.json()["error"]["key"].as_str()), (6, Some("restore-no-space")), "{answer:?}");
+        assert!(unmounted.unwrap_or_else(|error| panic!("{error}")).success(), "unmounting it");
+    }
+
+    // A transaction that was prepared and not decided holds up nothing, is not in the copy, and is told.
+    let answer = site.restore(&[&point[..], &["--database", "held", "--as", "held_back"]].concat());
+    assert_eq!(answer.code, 3, "{answer:?}");
+    assert_eq!(answer.json()["outcome"]["warnings"][0]["key"], "warning-database-prepared");
+    assert_eq!(cluster.sql_in("held_back", "SELECT n FROM t"), "1");
+    site.assert_nothing_left();
+    cluster.sql_in("held", "ROLLBACK PREPARED 'it''s open'");
+}
+
+#[test]
+fn some_tables_come_back_with_what_they_stand_on() {
+    let mut site = Site::new(one_version());
+    let cluster = site.cluster.clone();
+    make_shop(&cluster);
+    cluster.sql_in("shop", "CREATE SCHEMA \"Otro\"; CREATE TABLE \"Otro\".solo (e ventas.estado); INSERT INTO \"Otro\".solo VALUES ('nuevo')");
+    site.init();
+    ok(&site.cadena, &["full", "--json"]);
+    site.mark("here");
+    let tables =
+        ["--name", "here", "--database", "shop", "--as", "some", "--table", "pedidos", "--table", "ventas.diario"];
+    let answer = site.restore(&tables);
+    assert_eq!(answer.code, 3, "{answer:?}");
+    let warnings = answer.json()["outcome"]["warnings"].clone();
+    assert_eq!(warnings[0]["key"], "warning-database-foreign-keys", "{warnings}");
+    assert_eq!(warnings[0]["names"], "pedidos_cliente_fkey (ventas.pedidos)");
+    let names = "SELECT string_agg(relname, ',' ORDER BY 1) FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') \
+                 AND relnamespace = 'ventas'::regnamespace";
+    assert_eq!(cluster.sql_in("some", names), "diario,diario_2026,pedidos");
+    for question in [
+        "SELECT sum(total), count(*) FROM ventas.pedidos",
+        "SELECT md5(string_agg(texto, ',' ORDER BY dia)) FROM ventas.diario",
+        "SELECT has_schema_privilege('ventas señor', 'ventas', 'USAGE'), has_table_privilege('ventas señor', 'ventas.pedidos', 'SELECT')",
+        "INSERT INTO ventas.pedidos (total) VALUES (1) RETURNING estado",
+    ] {
+        assert_eq!(cluster.sql_in("some", question), cluster.sql_in("shop", question), "{question}");
+    }
+    assert!(
+        cluster.try_sql("some", "INSERT INTO ventas.pedidos (total) VALUES (-1)").is_err(),
+        "the domain came along"
+    );
+
+    let answer = site.restore(&["--name", "here", "--database", "shop", "--as", "other", "--schema", "\"Otro\""]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert_eq!(cluster.sql_in("other", "SELECT e FROM \"Otro\".solo"), "nuevo");
+    assert_eq!(cluster.sql_in("other", "SELECT count(*) FROM pg_class WHERE relname = 'pedidos'"), "0");
+    site.assert_nothing_left();
+}
+
+/// The server of the one throw-away cluster in a folder.
+fn postmaster_in(folder: &Path) -> Option<rustix::process::Pid> {
+    let pid_file = left_in(folder).first()?.join("data/postmaster.pid");
+    let content = std::fs::read_to_string(pid_file).ok()?;
+    rustix::process::Pid::from_raw(content.lines().next()?.trim().parse().ok()?)
+}
+
+fn is_alive(pid: rustix::process::Pid) -> bool {
+    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+}
+
+#[test]
+fn killed_at_any_point_nothing_is_left_after_the_next_command() {
+    let mut site = Site::new(one_version());
+    let cluster = site.cluster.clone();
+    cluster.sql("CREATE DATABASE big");
+    cluster.sql_in("big", "CREATE TABLE t AS SELECT n, repeat(md5(n::text), 4) AS x FROM generate_series(1, 150000) n");
+    site.init();
+    ok(&site.cadena, &["full", "--json"]);
+    site.mark("here");
+    let arguments = site.restore_arguments(&["--name", "here", "--database", "big", "--as", "big_back"]);
+    let start = || {
+        let mut command = site.cadena.command(&arguments);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command.spawn().unwrap_or_else(|error| panic!("{error}"))
+    };
+
+    // With the server of the throw-away cluster just started.
+    let mut child = start();
+    wait_for("the throw-away cluster's server", || postmaster_in(site.work.path()).is_some());
+    let server = postmaster_in(site.work.path()).expect("a server");
+    child.kill().and_then(|()| child.wait().map(drop)).unwrap_or_else(|error| panic!("{error}"));
+    assert!(is_alive(server) && left_in(site.work.path()).len() == 1);
+    let answer = site.cadena.run(&["list", "--json"]);
+    assert!(answer.stderr.contains("cadena-throw-away-"), "{answer:?}");
+    assert!(!is_alive(server));
+    site.assert_nothing_left();
+
+    // While the live server is being loaded: what was begun there goes, too, once somebody restores again.
+    let mut child = start();
+    let begun = "SELECT count(*) > 0 FROM pg_database WHERE datname ~ '^cadena_restoring'";
+    wait_for("the load", || cluster.sql(begun) == "t");
+    child.kill().and_then(|()| child.wait().map(drop)).unwrap_or_else(|error| panic!("{error}"));
+    wait_for("its programs to end with it", || {
+        cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE datname ~ '^cadena_restoring'") == "0"
+    });
+    assert_eq!(cluster.sql(begun), "t");
+    let answer = site.restore(&["--name", "here", "--database", "big", "--as", "big_back"]);
+    assert_eq!(answer.code, 3, "{answer:?}");
+    assert_eq!(answer.json()["outcome"]["warnings"][0]["key"], "warning-database-swept");
+    assert_eq!(cluster.sql_in("big_back", "SELECT count(*) FROM t"), "150000");
+    site.assert_nothing_left();
+
+    // Asked to end, it leaves nothing by itself.
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        cluster.sql("DROP DATABASE IF EXISTS big_back");
+        let mut child = start();
+        wait_for("the load", || cluster.sql(begun) == "t");
+        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process id");
+        rustix::process::kill_process(pid, signal).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(child.wait().unwrap_or_else(|error| panic!("{error}")).code(), Some(130), "{signal:?}");
+        site.assert_nothing_left();
+        assert!(!cluster.sql("SELECT string_agg(datname, ',') FROM pg_database").contains("big_back"));
+    }
+}
+
+#[test]
+fn export_writes_any_instant_or_now_and_explore_shows_it() {
+    let mut site = Site::new(one_version());
+    let cluster = site.cluster.clone();
+    make_shop(&cluster);
+    // No name that anyone would guess: the server itself must be asked who its superuser is.
+    cluster.sql("CREATE ROLE jefa SUPERUSER LOGIN");
+    site.init();
+    ok(&site.cadena, &["full", "--json"]);
+    let as_the_other = |sql: &str| {
+        let conninfo = cluster.conninfo("postgres").replace("user='postgres'", "user='jefa'");
+        let status =
+            Command::new(testkit::client_program("psql")).args(["-X", "-q", "-d", &conninfo, "-c", sql]).status();
+        assert!(status.unwrap_or_else(|error| panic!("{error}")).success(), "{sql}");
+    };
+    as_the_other("ALTER ROLE postgres RENAME TO \"la primera\"");
+    as_the_other("SELECT pg_create_restore_point('renamed')");
+    as_the_other("ALTER ROLE \"la primera\" RENAME TO postgres");
+    cluster.sql_in("shop", "DROP TABLE ventas.diario");
+    site.mark("after");
+
+    let owner = cluster.owner().name.clone();
+    let file = site.cadena.path("then.dump").display().to_string();
+    let export = ["export", "--name", "renamed", "--database", "shop", "-o", &file, "--owner", &owner, "--json"];
+    let answer = site.cadena.run(&export);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(listing(&file).contains("TABLE DATA ventas diario_2026"));
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777,
+        0o600
+    );
+    let again = site.cadena.run(&export);
+    assert_eq!(again.json()["error"]["key"], "database-file", "{again:?}");
+    let now = site.cadena.path("now.dump").display().to_string();
+    ok(&site.cadena, &["export", "--live", "--database", "shop", "-o", &now, "--json"]);
+    assert!(!listing(&now).contains("diario") && listing(&now).contains("TABLE DATA ventas pedidos"));
+    assert_eq!(site.cadena.files().iter().filter(|path| path.to_string_lossy().contains("partial")).count(), 0);
+    site.assert_nothing_left();
+
+    // Without programs that could dump, nothing is begun.
+    let bare = site.cadena.path("bin");
+    std::fs::create_dir(&bare).unwrap();
+    std::os::unix::fs::symlink(cluster.binaries().folder.join("postgres"), bare.join("postgres")).unwrap();
+    let other = site.cadena.path("other.dump").display().to_string();
+    let mut command = site.cadena.command(&[
+        "export",
+        "--name",
+        "renamed",
+        "--database",
+        "shop",
+        "-o",
+        &other,
+        "--owner",
+        &owner,
+        "--json",
+    ]);
+    let output = command.env("PATH", "/usr/bin:/bin").env("PG_BIN_PATH", &bare).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.code() == Some(6) && said.contains("cluster-binary-missing") && said.contains("pg_dump"),
+        "{said}"
+    );
+    assert!(!std::path::Path::new(&other).exists());
+    site.assert_nothing_left();
+
+    let explore = ["explore", "--name", "renamed", "--read-only", "--port", "6543", "--owner", &owner, "--json"];
+    let mut child = site.cadena.command(&explore).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let report: serde_json::Value = {
+        let stdout = child.stdout.take().unwrap();
+        serde_json::Deserializer::from_reader(stdout)
+            .into_iter()
+            .next()
+            .unwrap()
+            .unwrap_or_else(|error| panic!("{error}"))
+    };
+    assert_eq!((report["port"].as_u64(), report["user"].as_str()), (Some(6543), Some("la primera")), "{report}");
+    let psql = |sql: &str| {
+        let conninfo = format!(
+            "host={} port=6543 user='la primera' dbname=shop",
+            report["socket_folder"].as_str().unwrap_or_default()
+        );
+        let output =
+            Command::new(testkit::client_program("psql")).args(["-X", "-At", "-d", &conninfo, "-c", sql]).output();
+        let output = output.unwrap_or_else(|error| panic!("{error}"));
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    assert_eq!(psql("SELECT count(*) FROM ventas.diario"), (true, "101".to_owned()));
+    assert!(!psql("DELETE FROM ventas.diario").0);
+    assert_eq!(
+        psql(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type !~ '^(client|checkpointer|background|walwriter)'"
+        )
+        .1,
+        "0"
+    );
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process id");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(child.wait().unwrap_or_else(|error| panic!("{error}")).code(), Some(0));
+    site.assert_nothing_left();
+}
+
+fn listing(file: &str) -> String {
+    let output = Command::new(testkit::client_program("pg_restore")).args(["--list", file]).output();
+    String::from_utf8_lossy(&output.unwrap_or_else(|error| panic!("{error}")).stdout).into_owned()
+}
 
 /// Compares dumps line by line, so that a failure shows where they part.
 #[track_caller]

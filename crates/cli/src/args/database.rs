@@ -36,6 +36,10 @@ pub struct DatabaseOptions {
     pub no_tablespaces: bool,
     #[arg(long, requires = "database")]
     pub schema_only: bool,
+    #[arg(long, value_name = "NAME", requires = "database", conflicts_with = "schema")]
+    pub table: Vec<String>,
+    #[arg(long, value_name = "NAME", requires = "database")]
+    pub schema: Vec<String>,
     #[command(flatten)]
     pub work: WorkOptions,
 }

@@ -63,11 +63,9 @@ fn request(session: &Session, options: &RestoreOptions, database: &str) -> Resul
         read_only: false,
     };
     Ok(DatabaseRequest {
-        database: database.to_owned(),
-        name,
-        into,
-        throw_away: throw_away_request(session, raising)?,
         parts: if one.schema_only { DumpParts::Schema } else { DumpParts::All },
+        tables: one.table.clone(),
+        schemas: one.schema.clone(),
         replace: one.replace,
         drop_old: one.drop_old,
         create_roles: one.create_roles,
@@ -75,6 +73,7 @@ fn request(session: &Session, options: &RestoreOptions, database: &str) -> Resul
         no_privileges: one.no_privileges,
         no_tablespaces: one.no_tablespaces,
         now: jiff::Zoned::now().with_time_zone(session.zone().clone()),
+        ..DatabaseRequest::new(database, &name, into, throw_away_request(session, raising)?)
     })
 }
 

@@ -32,6 +32,11 @@ impl ClientPrograms {
         if !found.restore().is_file() || !found.dump().is_file() {
             return None;
         }
+        // Debian's /usr/bin/pg_dump is a script that picks a version by its arguments, not the one that it names here.
+        let real = found.dump().canonicalize().ok()?;
+        if real.file_name() != found.dump().file_name() {
+            return None;
+        }
         let output =
             Command::new(found.dump()).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
         let version = super::binaries::parse_version(&String::from_utf8_lossy(&output.stdout))?;

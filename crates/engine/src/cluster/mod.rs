@@ -24,8 +24,8 @@ pub use binaries::{BinarySearch, PostgresBinaries};
 pub use clients::{ClientConnection, ClientPrograms};
 pub use connection::{CancelHandle, Connection};
 pub use database::{
-    DatabaseFacts, DatabaseNeeds, DatabaseProperties, LiveServer, LocaleProvider, PreparedTransactions, SwapRefusal,
-    database_names,
+    DatabaseFacts, DatabaseNeeds, DatabaseProperties, LiveServer, LocaleProvider, Narrowed, NarrowedError, ObjectId,
+    PreparedTransactions, SwapRefusal, database_names, narrow,
 };
 pub use error::ClusterError;
 pub use file_access::{FileRange, FileStat, list_directory, read_beginnings, read_file, read_ranges, stat_file};

@@ -1,5 +1,6 @@
 //! What is a database, and what does it need of a server that is to have it?
 
+use super::narrow::Narrowed;
 use crate::cluster::{ClusterError, Connection, SqlParameter};
 use pgformat::MajorVersion;
 use serde::Serialize;
@@ -162,6 +163,7 @@ const SHARED: &str = "SELECT DISTINCT s.deptype, COALESCE(r.rolname, t.spcname) 
      OR s.classid = 'pg_catalog.pg_subscription'::pg_catalog.regclass \
      AND EXISTS (SELECT FROM pg_catalog.pg_subscription WHERE oid = s.objid AND subdbid = $1::oid)) \
      AND COALESCE(r.rolname, t.spcname) IS NOT NULL \
+     AND ($2::bool OR s.dbid = 0 OR (s.classid, s.objid) IN (SELECT * FROM unnest($3::oid[], $4::oid[]))) \
      AND NOT (s.deptype = 'o' AND (s.classid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
      OR EXISTS (SELECT FROM pg_catalog.pg_depend e \
      WHERE e.classid = s.classid AND e.objid = s.objid AND e.deptype = 'e'))) ORDER BY 1, 2";
@@ -195,16 +197,31 @@ const INITIAL_OWNER: &str = "SELECT rolname FROM pg_catalog.pg_authid WHERE oid 
      ) owned WHERE owned.objid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e \
      WHERE e.classid = owned.classid AND e.objid = owned.objid AND e.deptype = 'e')))";
 
+/// Writes the numbers of objects as two arrays of the same length.
+fn arrays_of(narrowed: Option<&Narrowed>) -> (String, String) {
+    let objects = narrowed.into_iter().flat_map(|narrowed| &narrowed.objects);
+    let (classes, objects): (Vec<String>, Vec<String>) =
+        objects.map(|(class, object)| (class.to_string(), object.to_string())).unzip();
+    (format!("{{{}}}", classes.join(",")), format!("{{{}}}", objects.join(",")))
+}
+
 impl DatabaseNeeds {
-    /// Reads what the database needs, from within it.
+    /// Reads what the database, or the wanted parts of it, need; from within it.
     ///
     /// # Errors
     /// `ClusterSql`, `ClusterAnswer`, `ClusterConnectionLost`.
-    pub fn read(within: &mut Connection, facts: &DatabaseFacts) -> Result<Self, ClusterError> {
+    pub fn read(
+        within: &mut Connection,
+        facts: &DatabaseFacts,
+        narrowed: Option<&Narrowed>,
+    ) -> Result<Self, ClusterError> {
         let oid = facts.oid.to_string();
         let parameter = [SqlParameter::Text(&oid)];
         let mut needs = DatabaseNeeds::default();
-        let result = within.query("look for roles and tablespaces", SHARED, &parameter)?;
+        let (classes, objects) = arrays_of(narrowed);
+        let all = if narrowed.is_none() { "t" } else { "f" };
+        let parameters = [&oid, all, &classes, &objects].map(SqlParameter::Text);
+        let result = within.query("look for roles and tablespaces", SHARED, &parameters)?;
         for row in 0..result.rows() {
             let name = result.text(row, 1)?.to_owned();
             // Upstream `dependency.h`, SharedDependencyType.
@@ -221,13 +238,16 @@ impl DatabaseNeeds {
         if result.rows() > 0 {
             needs.owners.push(result.text(0, 0)?.to_owned());
         }
-        let sql = "SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY extname";
-        let result = within.query("list the extensions", sql, &[])?;
+        let sql = "SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' \
+                   AND ($1::bool OR oid = ANY ($2::oid[])) ORDER BY extname";
+        let result = within.query("list the extensions", sql, &[all, &objects].map(SqlParameter::Text))?;
         for row in 0..result.rows() {
             needs.extensions.push(result.text(row, 0)?.to_owned());
         }
         let sql = "SELECT count(*) FROM pg_catalog.pg_subscription WHERE subdbid = $1::oid";
-        needs.subscriptions = within.query("count the subscriptions", sql, &parameter)?.parse(0, 0)?;
+        if narrowed.is_none() {
+            needs.subscriptions = within.query("count the subscriptions", sql, &parameter)?.parse(0, 0)?;
+        }
         Ok(needs)
     }
 }

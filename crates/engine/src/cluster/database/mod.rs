@@ -2,9 +2,11 @@
 
 mod facts;
 mod live;
+mod narrow;
 mod properties;
 mod statements;
 
 pub use facts::{DatabaseFacts, DatabaseNeeds, LocaleProvider, PreparedTransactions, database_names};
 pub use live::{LiveServer, SwapRefusal};
+pub use narrow::{Narrowed, NarrowedError, ObjectId, narrow};
 pub use properties::DatabaseProperties;

@@ -9,6 +9,12 @@ pub enum DatabaseError {
     /// At that instant there was none of the name.
     #[error("there was no database {database} then; there were: {known}")]
     DatabaseUnknown { database: String, known: String },
+    /// `--table` or `--schema` names nothing.
+    #[error("{database} had no {name} then; it had: {known}")]
+    DatabaseUnknownObject { database: String, name: String, known: String },
+    /// `--table` without a schema fits several.
+    #[error("{name} fits several tables: {found}")]
+    DatabaseAmbiguousTable { name: String, found: String },
     /// The new name is taken.
     #[error("{server} has a database {database} already")]
     DatabaseExists { database: String, server: String },

@@ -72,7 +72,7 @@ pub fn export_database(
     let programs = request.search.find_clients(plan.version(), plan.version())?;
     let file = PartialFile::make(&request.file)?;
     let throw_away = plan.raise(repository, progress, cancel)?;
-    let (.., warnings) = look(&throw_away, &request.database)?;
+    let warnings = look(&throw_away, &request.database, &[], &[])?.warnings;
     progress.phase(Phase::Dumping, None);
     let connection: ClientConnection = throw_away.connection_settings(&request.database).for_client()?;
     dump(Program::alone(&programs.dump(), &connection), request, &file, cancel)?;

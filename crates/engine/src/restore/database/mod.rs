@@ -5,6 +5,7 @@
 //! goes wrong, nothing has.
 
 mod checks;
+mod contents;
 mod error;
 mod export;
 mod load;

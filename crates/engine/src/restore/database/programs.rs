@@ -32,6 +32,7 @@ impl Program {
         // Its messages are read, and go into errors.
         command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null());
         connection.apply(&mut command);
+        end_with_us(&mut command);
         Program { command, name }
     }
 
@@ -40,6 +41,31 @@ impl Program {
         let mut program = Self::new(path, connection);
         program.command.env_clear().env("PATH", CHILD_PATH).env("LC_ALL", "C").env("HOME", "/");
         program
+    }
+
+    /// Prepares it to work on files only.
+    pub fn offline(path: &Path) -> Self {
+        let mut command = Command::new(path);
+        command.env_clear().env("PATH", CHILD_PATH).env("LC_ALL", "C").env("HOME", "/").stdin(Stdio::null());
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Program { command, name }
+    }
+
+    /// Lists what a dump contains.
+    ///
+    /// # Errors
+    /// `ClusterProgram`; `cancelled`.
+    pub fn listing(mut self, dump: &Path, cancel: &Cancel) -> Result<String, Error> {
+        let failed =
+            |error: io::Error| ClusterError::ClusterProgram { program: self.name.clone(), detail: error.to_string() };
+        let mut listing = tempfile::tempfile().map_err(failed)?;
+        let output = listing.try_clone().map_err(failed)?;
+        self.command.arg("--list").arg(dump).stdout(output);
+        self.run(cancel)?.check()?;
+        let mut text = String::new();
+        let read = listing.seek(SeekFrom::Start(0)).and_then(|_| listing.read_to_string(&mut text));
+        read.map_err(|error| self.failed(error.to_string()))?;
+        Ok(text)
     }
 
     pub fn arguments<A: AsRef<std::ffi::OsStr>>(&mut self, arguments: impl IntoIterator<Item = A>) {
@@ -81,6 +107,20 @@ impl Program {
         }
     }
 }
+
+/// Has the kernel end the program should we be killed: a load that goes on alone would fill a database that nobody finishes.
+#[cfg(target_os = "linux")]
+fn end_with_us(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let follow = || {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM)).map_err(io::Error::from)
+    };
+    // SAFETY: the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(follow) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with_us(_command: &mut Command) {}
 
 /// SIGTERM first: the programs pass it on to their workers and cancel what the servers run for them.
 fn end(child: &mut Child) -> io::Result<()> {

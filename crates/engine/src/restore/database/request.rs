@@ -35,6 +35,11 @@ pub struct DatabaseRequest {
     pub throw_away: ThrowAwayRequest,
     /// Definitions only, or rows as well.
     pub parts: DumpParts,
+    /// Only these tables, by their names in SQL, with their partitions and all that they stand on, of which no rows come. Not together
+    /// with schemas.
+    pub tables: Vec<String>,
+    /// Only these schemas, likewise.
+    pub schemas: Vec<String>,
     /// Takes the place of a database of that name. The old one is kept under another name.
     pub replace: bool,
     /// Drops the old one once the new one has its place.
@@ -49,6 +54,28 @@ pub struct DatabaseRequest {
     pub no_tablespaces: bool,
     /// Names what is kept: `NAME_before_YYYYMMDD_HHMMSS`.
     pub now: jiff::Zoned,
+}
+
+impl DatabaseRequest {
+    /// Asks for the whole of a database under a new name, with its owners and rights, and changes nothing that is there.
+    pub fn new(database: &str, name: &str, into: ConnectionSettings, throw_away: ThrowAwayRequest) -> Self {
+        DatabaseRequest {
+            database: database.to_owned(),
+            name: name.to_owned(),
+            into,
+            throw_away,
+            parts: DumpParts::All,
+            tables: Vec::new(),
+            schemas: Vec::new(),
+            replace: false,
+            drop_old: false,
+            create_roles: false,
+            no_owner: false,
+            no_privileges: false,
+            no_tablespaces: false,
+            now: jiff::Zoned::now(),
+        }
+    }
 }
 
 /// What a restore of one database would do. Nothing has been written.

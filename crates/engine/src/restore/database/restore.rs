@@ -2,7 +2,8 @@ use super::checks::{check_needs, check_room};
 use super::load::{Named, dump, folder_bytes, load};
 use super::{DatabaseError, DatabaseOutcome, DatabasePlan, DatabaseRequest};
 use crate::cluster::{
-    Connection, DatabaseFacts, DatabaseNeeds, DatabaseProperties, PreparedTransactions, database_names,
+    Connection, DatabaseFacts, DatabaseNeeds, DatabaseProperties, Narrowed, NarrowedError, PreparedTransactions,
+    database_names, narrow,
 };
 use crate::restore::ThrowAway;
 use crate::{Cancel, Error, Phase, Progress};
@@ -32,14 +33,15 @@ pub fn restore_database(
     let recover_seconds = started.elapsed().as_secs_f64();
 
     live.revive()?;
-    let (facts, needs, properties, mut warnings) = look(&throw_away, &request.database)?;
+    let looked = look(&throw_away, &request.database, &request.tables, &request.schemas)?;
+    let Looked { facts, needs, properties, narrowed, mut warnings } = looked;
     let missing_roles = check_needs(&mut live, request, &facts, &needs)?;
     check_room(&mut live, &facts, request.parts, throw_away.folder())?;
 
     let dumping = Instant::now();
     progress.phase(Phase::Dumping, None);
-    let folder = dump(&throw_away, &programs, request, cancel)?;
-    let dump_bytes = folder_bytes(&folder);
+    let dumps = dump(&throw_away, &programs, request, narrowed.as_ref(), cancel)?;
+    let dump_bytes = dumps.iter().map(|dump| folder_bytes(&dump.folder)).sum();
     let dump_seconds = dumping.elapsed().as_secs_f64();
 
     let loading = Instant::now();
@@ -49,7 +51,7 @@ pub fn restore_database(
         warnings.push(json!({ "key": "warning-database-swept", "database": name }));
     }
     live.create_roles(&missing_roles)?;
-    let loaded = load(&mut live, &programs, request, &facts, &properties, &folder, cancel);
+    let loaded = load(&mut live, &programs, request, &facts, &properties, &dumps, cancel);
     let Named { kept, ended_sessions, warnings: left_out } = match loaded {
         Ok(named) => named,
         Err(error) => {
@@ -91,11 +93,23 @@ pub fn restore_database(
     Ok(DatabaseOutcome { seconds: started.elapsed().as_secs_f64(), ..outcome })
 }
 
+/// What the throw-away cluster says of the database.
+pub(super) struct Looked {
+    pub facts: DatabaseFacts,
+    pub needs: DatabaseNeeds,
+    pub properties: DatabaseProperties,
+    /// `None`: all of it is wanted.
+    pub narrowed: Option<Narrowed>,
+    pub warnings: Vec<Value>,
+}
+
 /// Finds the database in the throw-away cluster, and makes it ready to be dumped.
 pub(super) fn look(
     throw_away: &ThrowAway,
     database: &str,
-) -> Result<(DatabaseFacts, DatabaseNeeds, DatabaseProperties, Vec<Value>), Error> {
+    tables: &[String],
+    schemas: &[String],
+) -> Result<Looked, Error> {
     let mut anywhere = Connection::connect(&throw_away.connection_settings("template1"))?;
     let Some(mut facts) = DatabaseFacts::read(&mut anywhere, database)? else {
         let known = database_names(&mut anywhere)?.join(", ");
@@ -103,16 +117,35 @@ pub(super) fn look(
     };
     facts.open_to_sessions(&mut anywhere)?;
     let mut within = Connection::connect(&throw_away.connection_settings(database))?;
-    facts.measure(&mut within)?;
     let mut warnings: Vec<Value> = throw_away.notes.iter().filter_map(|note| serde_json::to_value(note).ok()).collect();
     let rolled_back = PreparedTransactions::roll_back(&mut within)?.rolled_back;
     if rolled_back > 0 {
         warnings.push(json!({ "key": "warning-database-prepared", "count": rolled_back }));
     }
-    let needs = DatabaseNeeds::read(&mut within, &facts)?;
+    // Not before: a table's size can't be asked while somebody holds it.
+    facts.measure(&mut within)?;
+    let narrowed = match tables.is_empty() && schemas.is_empty() {
+        true => None,
+        false => Some(narrow(&mut within, tables, schemas).map_err(|error| refused(database, error))?),
+    };
+    if let Some(keys) = narrowed.as_ref().map(|narrowed| &narrowed.foreign_keys).filter(|keys| !keys.is_empty()) {
+        let names: Vec<&str> = keys.iter().map(|(_, name)| name.as_str()).collect();
+        warnings.push(json!({ "key": "warning-database-foreign-keys", "names": names.join(", ") }));
+    }
+    let needs = DatabaseNeeds::read(&mut within, &facts, narrowed.as_ref())?;
     if needs.subscriptions > 0 {
         warnings.push(json!({ "key": "warning-database-subscriptions", "count": needs.subscriptions }));
     }
     let properties = DatabaseProperties::read(&mut within, facts.oid)?;
-    Ok((facts, needs, properties, warnings))
+    Ok(Looked { facts, needs, properties, narrowed, warnings })
+}
+
+fn refused(database: &str, error: NarrowedError) -> Error {
+    match error {
+        NarrowedError::Unknown { name, known } => {
+            DatabaseError::DatabaseUnknownObject { database: database.to_owned(), name, known }.into()
+        }
+        NarrowedError::Ambiguous { name, found } => DatabaseError::DatabaseAmbiguousTable { name, found }.into(),
+        NarrowedError::Cluster(error) => error.into(),
+    }
 }

@@ -18,7 +18,7 @@ pub enum ThrowAwayError {
 }
 
 /// Turns an operating system's refusal into an error about the work folder.
-pub(super) fn folder_error(directory: &Path, error: impl Into<std::io::Error>) -> ThrowAwayError {
+pub(in crate::restore) fn folder_error(directory: &Path, error: impl Into<std::io::Error>) -> ThrowAwayError {
     ThrowAwayError::ThrowAwayFolder { directory: directory.display().to_string(), cause: error.into().to_string() }
 }
 

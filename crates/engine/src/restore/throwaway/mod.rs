@@ -14,6 +14,7 @@ mod superuser;
 mod sweep;
 
 pub use error::ThrowAwayError;
+pub(super) use error::folder_error;
 pub use folder::{ThrowAwayPlace, WORK_FOLDER_PREFIX};
 pub use raise::{ThrowAway, ThrowAwayPlan, ThrowAwayRequest};
 pub use sweep::{Swept, sweep};
