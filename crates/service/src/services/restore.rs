@@ -170,6 +170,8 @@ impl RestoreService {
                 wait: START_WAIT,
             },
             parts: DumpParts::All,
+            tables: Vec::new(),
+            schemas: Vec::new(),
             replace: false,
             drop_old: false,
             create_roles: false,
