@@ -4,10 +4,12 @@
 use crate::metrics::{JournalFollower, SnapshotCache};
 use crate::notify::{self, Matter, Notifier};
 use engine::Cancel;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use vault::journal::JournalEvent;
 use vault::repository::Repository;
 
 /// How often the journal is looked at: a listing, when nothing was written.
@@ -29,6 +31,8 @@ pub struct WatchSettings {
     pub cache: Arc<SnapshotCache>,
     /// Who is told.
     pub notifier: Arc<Notifier>,
+    /// To those who were never told anything, what happened before is no news.
+    pub since: Timestamp,
 }
 
 /// Watches until it is stopped or dropped.
@@ -118,9 +122,10 @@ impl Round {
                 return false;
             }
         };
-        // Whoever is told for the first time need not hear all that ever happened.
         let told_up_to = self.settings.notifier.journal_id();
-        let fresh: Vec<_> = events.iter().filter(|event| told_up_to.is_some_and(|id| event.id > id)).collect();
+        let since = self.settings.since;
+        let is_fresh = |event: &&JournalEvent| told_up_to.map_or(event.at >= since, |id| event.id > id);
+        let fresh: Vec<_> = events.iter().filter(is_fresh).collect();
         for matter in fresh.iter().filter_map(|event| notify::news(event)) {
             self.settings.notifier.news(&matter);
         }

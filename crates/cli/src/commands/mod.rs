@@ -59,6 +59,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
     if !matches!(cli.command, Command::WalFetch(_) | Command::WalPush(_)) {
         throw_away::sweep_left_overs(session);
     }
+    let begun = jiff::Timestamp::now();
     let outcome = run_command(session, cli);
     let changes = matches!(
         cli.command,
@@ -70,7 +71,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
             | Command::Cleanup(_)
     );
     if changes {
-        notify::tell_without_daemon(session);
+        notify::tell_without_daemon(session, begun);
     }
     outcome
 }

@@ -74,7 +74,7 @@ impl Monitoring {
         let watch = match &notifier {
             Some(notifier) => {
                 let (repository, notifier) = (repository.clone(), Arc::clone(notifier));
-                let watch = Watch::start(WatchSettings { repository, cache, notifier });
+                let watch = Watch::start(WatchSettings { repository, cache, notifier, since: Timestamp::now() });
                 Some(watch.map_err(|error| NotifyError::NotifySettings {
                     channel: "*".to_owned(),
                     detail: error.to_string(),
@@ -85,15 +85,20 @@ impl Monitoring {
         Ok(Monitoring { watch, server, notifier })
     }
 
-    /// Looks once, tells what there is to tell, and waits for that.
+    /// Looks once, tells what there is to tell, and waits for that. `since` is when the command began whose work it is.
     ///
     /// # Errors
     /// As [`Monitoring::start`], and what the channels say, the first of it.
-    pub fn tell_once(session: &Session, repository: &Repository, patience: Duration) -> Result<(), Failure> {
+    pub fn tell_once(
+        session: &Session,
+        repository: &Repository,
+        since: Timestamp,
+        patience: Duration,
+    ) -> Result<(), Failure> {
         let (told, events) = std::sync::mpsc::channel();
         let Some(notifier) = start_notifier(session, repository, Arc::new(SentOn(told)))? else { return Ok(()) };
         let cache = Arc::new(snapshots(session, repository, None, None));
-        let settings = WatchSettings { repository: repository.clone(), cache, notifier: Arc::clone(&notifier) };
+        let settings = WatchSettings { repository: repository.clone(), cache, notifier: Arc::clone(&notifier), since };
         look_once(settings, patience);
         drop(notifier);
         let failed = events.into_iter().find_map(|event| match event {

@@ -10,6 +10,7 @@ use crate::render::{Problem, problem_of};
 use cadena::daemon::daemon_holder;
 use cadena::notify::{Answer, NotifyError, send_test};
 use cadena::repository::Repository;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -82,23 +83,23 @@ fn text(session: &Session, report: &TestReport) -> String {
     report.channels.iter().map(line).collect()
 }
 
-/// Tells what a command has changed, when there is no daemon that would. What keeps it from being told is no failure of the command.
-pub fn tell_without_daemon(session: &Session) {
+/// Tells what a command that began at `since` has changed, when there is no daemon that would. What keeps it from being told is no failure of the command.
+pub fn tell_without_daemon(session: &Session, since: Timestamp) {
     if session.settings.monitoring.channels.is_empty() {
         return;
     }
-    if let Err(failure) = tell(session) {
+    if let Err(failure) = tell(session, since) {
         let problem = problem_of(&failure, &session.locale, session.zone());
         let text = session.locale.say_with("notify-untold", &[("message", problem.message.into())]);
         session.screen.remark(&session.locale.say_with("warning-line", &[("message", text.into())]));
     }
 }
 
-fn tell(session: &Session) -> Result<(), Failure> {
+fn tell(session: &Session, since: Timestamp) -> Result<(), Failure> {
     // Without a repository nothing has changed in it.
     let Ok(repository) = Repository::open(super::storage(session)) else { return Ok(()) };
     if daemon_holder(&repository)?.is_some() {
         return Ok(());
     }
-    Monitoring::tell_once(session, &repository, PATIENCE)
+    Monitoring::tell_once(session, &repository, since, PATIENCE)
 }

@@ -53,7 +53,9 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
         // Ends with the channels, whose threads hold the other end.
         scope.spawn(|| events.into_iter().for_each(|event| log.record(&DaemonEvent::Notify(event))));
         let result = run_daemon(&settings, &log, &ServiceManager::of(session), &session.cancel);
-        monitoring.map(Monitoring::stop);
+        if let Some(monitoring) = monitoring {
+            monitoring.stop();
+        }
         Ok(result.map(|()| ExitStatus::Success)?)
     })
 }

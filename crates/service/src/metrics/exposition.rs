@@ -188,22 +188,30 @@ impl Page {
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::default();
         for metric in METRICS {
-            let samples = self.samples.iter().filter(|(name, ..)| *name == metric.name);
-            match metric.kind {
-                MetricKind::Gauge => {
+            let mut samples = self.samples.iter().filter(|(name, ..)| *name == metric.name);
+            // The format adds a counter's ending itself.
+            let name = metric.name.trim_end_matches("_total");
+            match (metric.kind, metric.labels.is_empty()) {
+                (MetricKind::Gauge, true) => {
+                    if let Some((.., value)) = samples.next() {
+                        let gauge = Gauge::<f64, AtomicU64>::default();
+                        gauge.set(*value);
+                        registry.register(name, metric.help, gauge);
+                    }
+                }
+                (MetricKind::Gauge, false) => {
                     let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
                     samples.for_each(|(_, labels, value)| {
                         family.get_or_create(&escaped(labels)).set(*value);
                     });
-                    registry.register(metric.name, metric.help, family);
+                    registry.register(name, metric.help, family);
                 }
-                MetricKind::Counter => {
+                (MetricKind::Counter, _) => {
                     let family = Family::<Labels, Counter>::default();
                     samples.for_each(|(_, labels, value)| {
                         family.get_or_create(&escaped(labels)).inc_by(*value as u64);
                     });
-                    // The format adds the ending itself.
-                    registry.register(metric.name.trim_end_matches("_total"), metric.help, family);
+                    registry.register(name, metric.help, family);
                 }
             }
         }

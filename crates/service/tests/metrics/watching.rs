@@ -84,7 +84,7 @@ fn notifier(scene: &Scene, url: &str) -> Arc<Notifier> {
 
 fn settings(scene: &Scene, notifier: &Arc<Notifier>) -> WatchSettings {
     let (repository, cache) = (scene.repository.clone(), scene.cache(|_| {}));
-    WatchSettings { repository, cache, notifier: Arc::clone(notifier) }
+    WatchSettings { repository, cache, notifier: Arc::clone(notifier), since: Timestamp::now() }
 }
 
 #[test]
