@@ -29,6 +29,7 @@ warning-database-swept = An earlier restore that was killed had left the unfinis
 warning-database-prepared = Prepared transactions that were open at that instant are not in the copy: { $count }
 warning-database-subscriptions = Subscriptions in the copy, disabled and without a slot, so that nothing is taken from their publishers: { $count }
 warning-database-foreign-keys = Foreign keys that lead to tables that were not asked for were left out: { $names }
+warning-database-old-kept = The database that was replaced could not be dropped and is kept as { $database }: { $cause }
 warning-database-setting = The setting { $name } was not carried over (role { $role }): { $cause }
 warning-database-label = The security label of { $provider } was not carried over: { $cause }
 

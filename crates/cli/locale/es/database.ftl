@@ -29,6 +29,7 @@ warning-database-swept = Una restauración anterior a la que mataron había deja
 warning-database-prepared = Las transacciones preparadas que estaban abiertas en ese momento no están en la copia: { $count }
 warning-database-subscriptions = Suscripciones en la copia, desactivadas y sin slot, para no quitar nada a sus publicadores: { $count }
 warning-database-foreign-keys = Se dejaron fuera claves foráneas hacia tablas que no se pidieron: { $names }
+warning-database-old-kept = La base reemplazada no se pudo borrar y se conserva como { $database }: { $cause }
 warning-database-setting = El ajuste { $name } no se trasladó (rol { $role }): { $cause }
 warning-database-label = La etiqueta de seguridad de { $provider } no se trasladó: { $cause }
 

@@ -77,6 +77,8 @@ pub(super) fn folder_bytes(folder: &Path) -> u64 {
 
 /// What became of the live server.
 pub(super) struct Named {
+    pub tables: u64,
+    pub database_bytes: u64,
     pub kept: Option<String>,
     pub ended_sessions: u64,
     pub warnings: Vec<Value>,
@@ -123,6 +125,8 @@ fn fill(
     }
     live.revive()?;
     live.detach_subscriptions(aside)?;
+    // Asked now: once it has its properties, it may let us in no more.
+    let (tables, database_bytes) = (live.count_tables(aside)?, live.database_bytes(aside)?);
     let warnings = live.set_properties(properties, aside, request.no_owner, request.no_privileges)?;
     cancel.check()?;
     let comment = properties.comment.as_deref();
@@ -134,11 +138,11 @@ fn fill(
     };
     if !(request.replace && live.has_database(&request.name)?) {
         live.rename(aside, &request.name, comment).map_err(refused)?;
-        return Ok(Named { kept: None, ended_sessions: 0, warnings });
+        return Ok(Named { tables, database_bytes, kept: None, ended_sessions: 0, warnings });
     }
     let kept = kept_name(&request.name, &request.now, &mut |name| Ok(live.has_database(name)?))?;
     let ended_sessions = live.swap(aside, &request.name, &kept, comment).map_err(refused)?;
-    Ok(Named { kept: Some(kept), ended_sessions, warnings })
+    Ok(Named { tables, database_bytes, kept: Some(kept), ended_sessions, warnings })
 }
 
 fn run_restore(

@@ -52,7 +52,7 @@ pub fn restore_database(
     }
     live.create_roles(&missing_roles)?;
     let loaded = load(&mut live, &programs, request, &facts, &properties, &dumps, cancel);
-    let Named { kept, ended_sessions, warnings: left_out } = match loaded {
+    let named = match loaded {
         Ok(named) => named,
         Err(error) => {
             if let Err(cause) = live.drop_roles(&missing_roles) {
@@ -61,36 +61,44 @@ pub fn restore_database(
             return Err(error);
         }
     };
+    let load_seconds = loading.elapsed().as_secs_f64();
+    let Named { tables, database_bytes, mut kept, ended_sessions, warnings: left_out } = named;
     warnings.extend(left_out);
-    let kept = match kept {
-        Some(kept) if request.drop_old => {
-            live.drop_replaced(&kept)?;
-            None
-        }
-        kept => kept,
-    };
-    let outcome = DatabaseOutcome {
+
+    // The database is there: what fails from here on is told, and takes nothing of that back.
+    if request.drop_old
+        && let Some(old) = kept.take()
+        && let Err(error) = live.drop_replaced(&old)
+    {
+        warnings.push(json!({ "key": "warning-database-old-kept", "database": old, "cause": error.to_string() }));
+        kept = Some(old);
+    }
+    let backups = throw_away.plan.backups.iter().map(|backup| backup.id).collect();
+    let (end_lsn, last_commit) = (throw_away.started.recovered_lsn, throw_away.started.last_commit);
+    let plain_bytes = throw_away.plan.plain_bytes;
+    if let Err(error) = throw_away.close() {
+        warnings.extend(serde_json::to_value(&error).ok());
+    }
+    Ok(DatabaseOutcome {
         database: request.database.clone(),
         name: request.name.clone(),
         server: live.target(),
-        tables: live.count_tables(&request.name)?,
-        database_bytes: live.database_bytes(&request.name)?,
-        backups: throw_away.plan.backups.iter().map(|backup| backup.id).collect(),
-        end_lsn: throw_away.started.recovered_lsn,
-        last_commit: throw_away.started.last_commit,
-        plain_bytes: throw_away.plan.plain_bytes,
+        tables,
+        database_bytes,
+        backups,
+        end_lsn,
+        last_commit,
+        plain_bytes,
         dump_bytes,
         kept,
         ended_sessions,
         created_roles: missing_roles,
-        seconds: 0.0,
+        seconds: started.elapsed().as_secs_f64(),
         recover_seconds,
         dump_seconds,
-        load_seconds: loading.elapsed().as_secs_f64(),
+        load_seconds,
         warnings,
-    };
-    throw_away.close()?;
-    Ok(DatabaseOutcome { seconds: started.elapsed().as_secs_f64(), ..outcome })
+    })
 }
 
 /// What the throw-away cluster says of the database.
