@@ -53,6 +53,30 @@ testkit::on_each_version!(a_window_reaches_from_the_first_backup_to_the_end_of_w
 });
 
 #[test]
+fn a_damaged_archive_is_told_and_hides_no_window_but_its_own() {
+    let version = MajorVersion::V17;
+    if !is_available(version) {
+        return;
+    }
+    let world = World::archiving(version);
+    let first = world.back_up();
+    tick(&world.source);
+    world.archive();
+    let second = world.back_up();
+    tick(&world.source);
+    world.archive();
+    let storage = world.repository.storage().describe();
+    let archive = std::path::Path::new(&storage).join("full").join(&first.archive_name);
+    std::fs::write(&archive, vec![0; std::fs::metadata(&archive).unwrap().len() as usize]).unwrap();
+
+    let all = found(&world);
+    let told: Vec<_> = all.findings.iter().map(|finding| (finding["key"].as_str(), finding["id"].as_str())).collect();
+    assert_eq!(told, [(Some("window-backup-broken"), Some(first.id.to_string().as_str()))]);
+    let [window] = all.windows.as_slice() else { panic!("{all:?}") };
+    assert_eq!((window.first_backup, Some(window.first_lsn)), (second.id, second.stop_lsn));
+}
+
+#[test]
 fn missing_and_damaged_segments_divide_a_window_until_the_next_backup() {
     let version = MajorVersion::V16;
     if !is_available(version) {

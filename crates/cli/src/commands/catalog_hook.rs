@@ -8,7 +8,7 @@ use crate::render::problem_of;
 use cadena::catalog::{CatalogState, SyncReport, Words, policy_answer, state, sync};
 use cadena::cluster::{Connection, ConnectionSettings};
 use cadena::repository::Repository;
-use cadena::retention::CatalogAnswer;
+use cadena::retention::{CatalogAnswer, settle_policy};
 use cadena::{Phase, Progress};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -80,7 +80,21 @@ impl<'a> CatalogHook<'a> {
         } else {
             self.is_there.store(true, Ordering::Relaxed);
         }
-        Ok(Some(sync(&mut connection, self.repository, &CatalogWords::of(self.session))?))
+        let report = sync(&mut connection, self.repository, &CatalogWords::of(self.session))?;
+        self.remember_policy(&mut connection);
+        Ok(Some(report))
+    }
+
+    /// Keeps what the catalog says of retention, for when the database is away. A policy that makes no sense is told by `cleanup`,
+    /// which then removes nothing.
+    fn remember_policy(&self, connection: &mut Connection) {
+        let file = self.session.settings.retention.as_ref();
+        let settled = policy_answer(connection)
+            .map_err(Failure::from)
+            .and_then(|answer| Ok(settle_policy(self.repository, &answer, file, Some(jiff::Timestamp::now()))?));
+        if let Err(failure) = settled {
+            tracing::debug!(error = failure.english(), "the retention policy is not remembered");
+        }
     }
 
     /// The same; what keeps it from being brought up to date is told on standard error, and the next time brings what is missing.

@@ -1,5 +1,6 @@
 //! All that one look at the repository finds: WAL, backups, histories.
 
+use super::list::tells_of_damage;
 use super::{Base, TimelinePath, WindowFinding};
 use crate::Error;
 use pgformat::timeline_history::{HistoryEntry, parse_history};
@@ -154,13 +155,22 @@ impl KnownWal {
             if histories.contains_key(&timeline) {
                 continue;
             }
-            let reader = self.repository.open_archive(backup)?;
-            let member = format!("pg_wal/{}", history_file_name(timeline));
-            if let Some(bytes) = read_small(&reader, member.as_bytes(), HISTORY_LIMIT_BYTES)? {
-                histories.insert(timeline, parse_history(&String::from_utf8_lossy(&bytes))?);
+            match self.history_in(backup, timeline) {
+                Ok(history) => histories.extend(history.map(|history| (timeline, history))),
+                // Another backup may have it; if none has, that is told.
+                Err(error) if tells_of_damage(&error) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(histories)
+    }
+
+    /// Reads the history file that a backup has of a timeline.
+    fn history_in(&self, backup: &BackupRecord, timeline: TimelineId) -> Result<Option<Vec<HistoryEntry>>, Error> {
+        let reader = self.repository.open_archive(backup)?;
+        let member = format!("pg_wal/{}", history_file_name(timeline));
+        let bytes = read_small(&reader, member.as_bytes(), HISTORY_LIMIT_BYTES)?;
+        Ok(bytes.map(|bytes| parse_history(&String::from_utf8_lossy(&bytes))).transpose()?)
     }
 }
 

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use pgformat::{Lsn, TimelineId};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use vault::repository::{BackupId, BackupRecord, Repository};
-use vault::wal::WalContents;
+use vault::archive::ArchiveError;
+use vault::repository::{BackupId, BackupRecord, Repository, RepositoryError};
+use vault::storage::StorageError;
+use vault::wal::{WalArchiveError, WalContents};
 
 /// How often it is looked for what was listed and is gone, before that counts as an error.
 const ATTEMPTS: u32 = 3;
@@ -87,10 +89,11 @@ fn windows_now(repository: &Repository) -> Result<RestorableWindows, Error> {
     let receiver = receiver_state(repository)?.map(|(state, _)| state);
     let mut drafts: Vec<Draft> = Vec::new();
     let mut gaps = BTreeMap::new();
+    let mut unusable = BTreeMap::new();
     for timeline in known.timelines() {
         let path = known.path(timeline);
         add_gaps(&known, &contents, &damaged, &path, &mut gaps)?;
-        for window in windows_along(&known, &contents, &path, receiver.as_ref())? {
+        for window in windows_along(&known, &contents, &path, receiver.as_ref(), &mut unusable)? {
             drafts.push(Draft { window, path: path.clone() });
         }
     }
@@ -111,6 +114,9 @@ fn windows_now(repository: &Repository) -> Result<RestorableWindows, Error> {
         let (id, reason) = (broken.record.id.to_string(), broken.fault.to_string());
         findings.push(WindowFinding::WindowBackupBroken { id, reason }.value());
     }
+    for (id, reason) in unusable {
+        findings.push(WindowFinding::WindowBackupBroken { id: id.to_string(), reason }.value());
+    }
     Ok(RestorableWindows { windows, gaps: gaps.into_values().collect(), isolated_backups, findings })
 }
 
@@ -120,12 +126,14 @@ struct Draft {
     path: TimelinePath,
 }
 
-/// Returns the windows along one path, in order.
+/// Returns the windows along one path, in order. A backup whose archive is damaged begins none: it goes into `unusable`, and hides no
+/// other.
 fn windows_along(
     known: &KnownWal,
     contents: &WalContents,
     path: &TimelinePath,
     receiver: Option<&ReceiverState>,
+    unusable: &mut BTreeMap<BackupId, String>,
 ) -> Result<Vec<Window>, Error> {
     let mut backups: Vec<&BackupRecord> = known.backups.iter().collect();
     backups.sort_by_key(|backup| (backup.stop_lsn, backup.id));
@@ -144,12 +152,37 @@ fn windows_along(
         if alone {
             continue;
         }
-        let tail = log.tail()?;
-        if tail.end_lsn > log.base.stop_lsn {
-            windows.push(window_of(&log, &tail, receiver)?);
+        match window_after(&log, receiver) {
+            Ok(window) => windows.extend(window),
+            Err(error) if tells_of_damage(&error) => {
+                unusable.insert(backup.id, error.to_string());
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(windows)
+}
+
+/// Returns the window that begins with a backup; `None` when nothing follows its end.
+fn window_after(log: &PathLog<'_>, receiver: Option<&ReceiverState>) -> Result<Option<Window>, Error> {
+    let tail = log.tail()?;
+    let follows = tail.end_lsn > log.base.stop_lsn;
+    follows.then(|| window_of(log, &tail, receiver)).transpose()
+}
+
+/// Tells whether an error is about bytes that are not what they should be, rather than about reading them.
+pub(super) fn tells_of_damage(error: &Error) -> bool {
+    let of_archive = |error: &ArchiveError| match error {
+        ArchiveError::Storage(error) => matches!(error, StorageError::StorageShort { .. }),
+        _ => true,
+    };
+    match error {
+        Error::Archive(error) => of_archive(error),
+        Error::Repository(RepositoryError::Archive(error)) => of_archive(error),
+        Error::Repository(RepositoryError::RepositoryArchiveSize { .. }) | Error::Format(_) => true,
+        Error::WalArchive(error) => matches!(error, WalArchiveError::WalDamaged { .. }),
+        _ => false,
+    }
 }
 
 fn window_of(log: &PathLog<'_>, tail: &Tail, receiver: Option<&ReceiverState>) -> Result<Window, Error> {
