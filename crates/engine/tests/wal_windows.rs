@@ -5,7 +5,7 @@ mod point_support;
 use engine::restore::{RecoveryRequest, RecoveryTarget, TimelineChoice};
 use engine::wal::{CaughtUp, ReceiverState, RestorableWindows, windows};
 use jiff::Timestamp;
-use pgformat::{Lsn, MajorVersion, TimelineId};
+use pgformat::{Lsn, MajorVersion, TimelineId, WalSegment};
 use point_support::*;
 use testkit::is_available;
 use vault::storage::LockAttempt;
@@ -65,7 +65,15 @@ fn a_damaged_archive_is_told_and_hides_no_window_but_its_own() {
     let second = world.back_up();
     tick(&world.source);
     world.archive();
+    // Without these segments in the archive, the backup's own are needed, and so the backup's archive is.
+    let (size, timeline) = (first.wal_segment_size.unwrap(), first.timeline.unwrap());
+    let numbered = |lsn: Lsn| WalSegment::containing(timeline, lsn, size).number;
     let storage = world.repository.storage().describe();
+    for number in numbered(first.start_lsn.unwrap())..=numbered(Lsn(first.stop_lsn.unwrap().0 - 1)) {
+        let name = WalSegment { timeline, number }.file_name(size);
+        std::fs::remove_file(format!("{storage}/wal/{:08X}/{name}.zst", timeline.0)).unwrap();
+    }
+    assert_eq!(found(&world).windows.len(), 1, "the backup stands on its own");
     let archive = std::path::Path::new(&storage).join("full").join(&first.archive_name);
     std::fs::write(&archive, vec![0; std::fs::metadata(&archive).unwrap().len() as usize]).unwrap();
 
