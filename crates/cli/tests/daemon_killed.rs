@@ -1,5 +1,5 @@
 //! kill -9 of the daemon and of the server, at moments spread over their work, while a schedule runs that is due every few seconds: no
-//! run is done twice, none that was due last is lost, and the repository is whole.
+//! run is done twice, none that was due last is lost, the repository is whole, and the catalog says the same as it.
 //!
 //! `CADENA_SCHEDULE_SECONDS` says for how long each version is tormented.
 
@@ -94,7 +94,35 @@ fn torment_version(version: MajorVersion) {
     }
     assert_eq!(daemon.stop(), Some(0));
     assert_nothing_doubled(&cadena);
+    assert_catalog_agrees(&cluster, &cadena);
     assert_whole(&cadena);
+}
+
+/// Every backup stands in the catalog as the last run left it; and a catalog that is made anew has the same rows.
+fn assert_catalog_agrees(cluster: &TestCluster, cadena: &Cadena) {
+    let text = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();
+    let line = |record: &Value| format!("{}|{}|{}", record["id"], text(record, "kind"), text(record, "state"));
+    let listed: Vec<String> = records(cadena).iter().map(line).collect();
+    let asked = cluster.sql("SELECT id, tipo_backup, estado FROM seguridad.backup_manifest ORDER BY id");
+    let asked: Vec<String> = asked.lines().map(str::to_owned).collect();
+    let lacks = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|line| !those.contains(line)).cloned().collect()
+    };
+    let (missing, surplus) = (lacks(&listed, &asked), lacks(&asked, &listed));
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "missing {missing:?}, surplus {surplus:?}, {}",
+        daemon_log(cadena)
+    );
+    ok(cadena, &["catalog", "sync"]);
+    let rows = || {
+        ["backup_manifest", "backup_chain", "backup_validation", "backup_event"]
+            .map(|table| cluster.sql(&format!("SELECT t::text FROM seguridad.{table} AS t ORDER BY t.id")))
+    };
+    let kept = rows();
+    ok(cadena, &["catalog", "rebuild"]);
+    assert_eq!(rows(), kept);
+    assert!(kept.iter().all(|table| !table.is_empty()));
 }
 
 /// One completed backup a due time and kind, and every due time is one of the schedule's.

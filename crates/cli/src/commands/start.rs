@@ -46,7 +46,11 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
     let (told, events) = std::sync::mpsc::channel();
     // Beside another daemon there is nothing to start; which one it is, the attempt itself says.
     let monitoring = match daemon_holder(&settings.repository)? {
-        Some(_) => None,
+        Some(_) => {
+            // Nobody will tell anything: who listens below must not wait for it.
+            drop(told);
+            None
+        }
         None => Some(Monitoring::start(session, &settings.repository, &catalog, told)?),
     };
     std::thread::scope(|scope| {
