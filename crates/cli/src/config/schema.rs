@@ -8,7 +8,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("repository", &["path"]),
     ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
-    ("wal", &["slot", "max_slot_retained", "compression_level"]),
+    ("wal", &["slot", "max_slot_retained", "compression_level", "push_ahead"]),
     ("validation", &["level", "again_days", "max_minutes"]),
     ("general", &["lang", "time_zone", "pg_bin_path"]),
 ];
