@@ -291,17 +291,12 @@ fn write(archive: &WalArchive, key: &str, stream: &mut dyn PutStream, bytes: &[u
 }
 
 impl WalArchive {
-    /// Compares a segment whose bytes have the CRC-32C `crc32c` with the one that is sealed here, and makes that one's name
-    /// durable: whoever made it may not have come to that, and whoever asks may drop its own copy then.
+    /// Compares a segment whose bytes have the CRC-32C `crc32c` with the one that is sealed here. Whether that one's name is
+    /// durable is another question ([`WalArchive::settle`]).
     ///
     /// # Errors
     /// `WalConflict`; `WalMissing`, `WalDamaged`; storage errors.
-    pub fn confirm(&self, segment: WalSegment, crc32c: u32) -> Result<(), WalArchiveError> {
-        self.compare_sealed(segment, crc32c)?;
-        self.settle(segment)
-    }
-
-    fn compare_sealed(&self, segment: WalSegment, crc32c: u32) -> Result<(), WalArchiveError> {
+    pub fn compare_sealed(&self, segment: WalSegment, crc32c: u32) -> Result<(), WalArchiveError> {
         let there = self.info(segment)?;
         if there.crc32c == crc32c {
             return Ok(());

@@ -1,11 +1,14 @@
 //! A segment's file in pg_wal.
 
 use crate::Error;
+use crate::pipeline::PipelineError;
+use crate::reader::read_some_at;
 use crate::wal::WalError;
 use pgformat::wal::{WalGeometry, WalPageHeader, page_magic};
 use pgformat::{FormatError, MajorVersion, SystemIdentifier, WalSegment, WalSegmentSize};
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 use vault::wal::{SegmentSealer, WalArchive, WalArchiveError, WrittenSegment};
 
@@ -13,6 +16,7 @@ use vault::wal::{SegmentSealer, WalArchive, WalArchiveError, WrittenSegment};
 const LONG_HEADER_BYTES: usize = 40;
 /// What is summed at a time: it stays in a processor's own cache between being read and being summed.
 const PIECE_BYTES: usize = 256 << 10;
+const SUMMING: &str = "summing a segment";
 
 /// A segment's file, open, and what its first page says.
 pub(super) struct SegmentFile<'a> {
@@ -61,28 +65,55 @@ impl<'a> SegmentFile<'a> {
         Ok(bytes)
     }
 
-    /// Holds the segment against the one that is sealed already, by its length and the checksum of its bytes.
-    pub(super) fn confirm(mut self, archive: &WalArchive) -> Result<(), Error> {
-        let mut crc32c = crc32c::crc32c(&self.beginning);
-        let mut length_bytes = LONG_HEADER_BYTES as u64;
+    /// Holds the segment against the one that is sealed already, by its length and the checksum of its bytes. Two threads sum,
+    /// and while they do that the name of what is there becomes durable: this is all that a call does for a segment that was
+    /// archived ahead, and the server waits for it.
+    pub(super) fn confirm(self, archive: &WalArchive) -> Result<(), Error> {
+        let segment_bytes = self.geometry.segment_size.bytes();
+        let length_bytes = self.file.metadata().map_err(|error| failed(self.path, "stat", &error))?.len();
+        if length_bytes != segment_bytes {
+            let name = self.segment.file_name(self.geometry.segment_size);
+            return Err(invalid(&name, format!("{length_bytes} bytes of {segment_bytes}")));
+        }
+        let half = segment_bytes / 2;
+        let crc32c = std::thread::scope(|scope| {
+            let settle_and_sum = || {
+                archive.settle(self.segment)?;
+                self.crc32c(half..segment_bytes)
+            };
+            match std::thread::Builder::new().spawn_scoped(scope, settle_and_sum) {
+                Ok(second) => {
+                    let first = self.crc32c(0..half)?;
+                    let second =
+                        second.join().map_err(|_| PipelineError::WorkerPanicked { detail: SUMMING.into() })??;
+                    Ok::<u32, Error>(crc32c::crc32c_combine(first, second, half as usize))
+                }
+                // The system has no more threads.
+                Err(_) => {
+                    archive.settle(self.segment)?;
+                    self.crc32c(0..segment_bytes)
+                }
+            }
+        })?;
+        Ok(archive.compare_sealed(self.segment, crc32c)?)
+    }
+
+    fn crc32c(&self, range: Range<u64>) -> Result<u32, Error> {
         let mut piece = vec![0; PIECE_BYTES];
-        loop {
-            match self.file.read(&mut piece) {
-                Ok(0) => break,
+        let (mut crc32c, mut at) = (0, range.start);
+        while at < range.end {
+            let wanted = piece.len().min((range.end - at) as usize);
+            match read_some_at(&self.file, at, &mut piece[..wanted]) {
+                Ok(0) => return Err(failed(self.path, "read", &io::ErrorKind::UnexpectedEof.into())),
                 Ok(length) => {
                     crc32c = crc32c::crc32c_append(crc32c, &piece[..length]);
-                    length_bytes += length as u64;
+                    at += length as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed(self.path, "read", &error)),
             }
         }
-        let segment_bytes = self.geometry.segment_size.bytes();
-        if length_bytes != segment_bytes {
-            let name = self.segment.file_name(self.geometry.segment_size);
-            return Err(invalid(&name, format!("{length_bytes} bytes of {segment_bytes}")));
-        }
-        Ok(archive.confirm(self.segment, crc32c)?)
+        Ok(crc32c)
     }
 }
 
