@@ -7,7 +7,7 @@ use pgformat::MajorVersion;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use testkit::{ClusterOptions, TestCluster, TestFolder};
+use testkit::{ClusterOptions, TestCluster};
 use vault::repository::Repository;
 use vault::storage::LocalFolder;
 use vault::storage::fault::{FaultMode, FaultyStorage};
@@ -31,6 +31,11 @@ fn new(ahead: usize) -> Pushed {
 }
 
 const KNOWN: Pushed = Pushed { outcome: PushOutcome::Wal(SealOutcome::AlreadyThere), ahead: 0 };
+
+/// A folder in memory where there is such a place: what these tests show does not hang on a disk.
+fn fast_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
 
 /// A cluster that wants its segments archived, by a command that never does it, and the files that wait.
 fn waiting(version: MajorVersion, segments: usize) -> (TestCluster, Vec<PathBuf>) {
@@ -94,7 +99,7 @@ fn assert_archived(repository: &Repository, file: &Path) {
 
 testkit::on_each_version!(one_call_archives_what_waits_behind_it_as_calls_one_by_one_do, |version| {
     let (cluster, files) = waiting(version, 12);
-    let (one, many) = (TestFolder::new(), TestFolder::new());
+    let (one, many) = (fast_folder(), fast_folder());
     let (one_by_one, at_once) = (repository_for(&cluster, one.path()), repository_for(&cluster, many.path()));
     for file in &files {
         assert_eq!(pushed(&one_by_one, file, 0), new(0));
@@ -114,7 +119,7 @@ testkit::on_each_version!(one_call_archives_what_waits_behind_it_as_calls_one_by
 #[test]
 fn nothing_is_archived_ahead_that_no_server_has_marked() {
     let (cluster, files) = waiting(MajorVersion::V16, 6);
-    let folder = TestFolder::new();
+    let folder = fast_folder();
     // Not pg_wal.
     let plain = folder.path().join("plain");
     let copies = copied(&files, &plain);
@@ -145,7 +150,7 @@ fn nothing_is_archived_ahead_that_no_server_has_marked() {
 fn what_is_wrong_with_a_segment_is_told_when_it_is_asked_for_and_not_before() {
     let (cluster, files) = waiting(MajorVersion::V17, 8);
     let (other, foreign) = waiting(MajorVersion::V17, 8);
-    let folder = TestFolder::new();
+    let folder = fast_folder();
     let bad_record = |file: &Path| {
         let mut bytes = fs::read(file).unwrap();
         bytes[1000] ^= 1;
@@ -210,7 +215,7 @@ fn a_fault_at_any_step_fails_the_one_that_is_asked_for_only_when_it_is_its_own()
             .and_then(|repository| push(&repository, &files[0], &options(8)));
         (storage.calls(), pushed)
     };
-    let folder = TestFolder::new();
+    let folder = fast_folder();
     let (calls, outcome) = run(&folder.path().join("none"), 0, FaultMode::Fail);
     assert_eq!(outcome.unwrap(), new(2));
     assert!(calls.len() > 15, "{calls:?}");
@@ -255,13 +260,13 @@ fn a_fault_at_any_step_fails_the_one_that_is_asked_for_only_when_it_is_its_own()
 #[test]
 fn calls_at_once_archive_each_segment_once_and_all_are_told_the_same() {
     let (cluster, files) = waiting(MajorVersion::V17, 10);
-    let reference = TestFolder::new();
+    let reference = fast_folder();
     let repository = repository_for(&cluster, reference.path());
     for file in &files {
         pushed(&repository, file, 0);
     }
     for round in 0..15 {
-        let folder = TestFolder::new();
+        let folder = fast_folder();
         let repository = repository_for(&cluster, folder.path());
         let barrier = std::sync::Barrier::new(3);
         std::thread::scope(|scope| {
@@ -283,7 +288,7 @@ fn calls_at_once_archive_each_segment_once_and_all_are_told_the_same() {
 #[test]
 fn what_killed_calls_left_is_removed_once_in_sixty_four_segments() {
     let (cluster, files) = waiting(MajorVersion::V15, 66);
-    let folder = TestFolder::new();
+    let folder = fast_folder();
     let repository = repository_for(&cluster, folder.path());
     pushed(&repository, &files[0], 0);
     let left = folder.path().join("wal/00000001").join(".000000010000000000000003.zst.0123456789abcdef.cadena-partial");
