@@ -31,12 +31,12 @@ impl WalArchive {
         Ok(self.storage().size_bytes(&self.sealed_key(segment))?.is_some())
     }
 
-    /// Removes what dead writers of any segment of a timeline left, and makes durable what is visible. Never needed for
-    /// correctness; it looks through the timeline's whole folder.
+    /// Removes what writers of segments of a timeline left when they died, unseen by any listing, and makes durable what is
+    /// visible. Never needed for correctness; it looks through the timeline's whole folder.
     ///
     /// # Errors
     /// Storage errors.
-    pub fn sweep_timeline(&self, of: WalSegment) -> Result<(), WalArchiveError> {
+    pub fn sweep(&self, of: WalSegment) -> Result<(), WalArchiveError> {
         Ok(self.storage().sweep_folder(&self.sealed_key(of))?)
     }
 
@@ -57,16 +57,6 @@ impl WalArchive {
             return Err(self.missing(segment));
         }
         Ok(self.storage().delete(&self.partial_key(segment))?)
-    }
-
-    /// Removes what writers of a segment that died left of it, unseen by any listing. Never needed for correctness; it looks
-    /// through the timeline's whole folder.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub fn sweep(&self, segment: WalSegment) -> Result<(), WalArchiveError> {
-        self.storage().sweep(&self.sealed_key(segment))?;
-        Ok(self.storage().sweep(&self.partial_key(segment))?)
     }
 
     /// Keeps the beginning of a segment that an archiver brings at the end of a timeline (`SEGMENT.partial`), unless as much or

@@ -129,7 +129,7 @@ fn push_segment(
 
 /// Removes what calls that were killed left in the timeline's folder. That it fails is no reason to keep the server's segments.
 fn sweep(archive: &WalArchive, segment: WalSegment) {
-    if let Err(error) = archive.sweep_timeline(segment) {
+    if let Err(error) = archive.sweep(segment) {
         tracing::warn!("what killed writers left can't be removed: {error}");
     }
 }
