@@ -7,9 +7,10 @@
 
 use cadena::cluster::ConnectionSettings;
 use cadena::repository::{BackupId, Repository};
+use cadena::scheduler::{Job, JobTime, ScheduleError};
 use cadena::services::{
-    BackupManager, BackupService, ChainValidation, RestoreInto, RestorePreview, RestoreResult, RestoreService,
-    ServiceSettings, StatusSummary,
+    BackupManager, BackupService, ChainValidation, DatabaseResult, RestoreInto, RestorePreview, RestoreResult,
+    RestoreService, ServiceSettings, StatusSummary,
 };
 use cadena::storage::LocalFolder;
 use cadena::{Cancel, Error, SilentProgress};
@@ -77,6 +78,24 @@ pub fn validate(restore_service: &RestoreService, backup_id: BackupId) -> Result
         }
     }
     Ok(result)
+}
+
+/// "Restaurar desde backup ID específico".
+pub fn restore_from_backup_id(manager: &BackupManager, backup_id: BackupId) -> DatabaseResult {
+    let result = manager.restore_from_backup_id(backup_id, "nexoryn_tech_restaurado", &SilentProgress, &Cancel::new());
+    println!("{}", result.message);
+    result
+}
+
+/// "Modificar Horarios".
+pub fn set_schedules(manager: &BackupManager) -> Result<(), ScheduleError> {
+    let at = |hour, minute| JobTime { day: None, weekday: None, hour, minute };
+    // Modificar horario de backup FULL (día 1 del mes)
+    manager.set_schedule(Job::Full, JobTime { day: Some(1), ..at(0, 0) })?;
+    // Modificar horario de backup DIFERENCIAL (domingo)
+    manager.set_schedule(Job::Differential, JobTime { weekday: Some(6), ..at(23, 30) })?;
+    // Modificar horario de backup INCREMENTAL (diario)
+    manager.set_schedule(Job::Incremental, at(23, 0))
 }
 
 #[allow(dead_code, reason = "the test that includes this file has a main function of its own")]

@@ -1,10 +1,10 @@
 //! Cadena: PostgreSQL backup and point-in-time restore as a library. Re-exports only; the logic lives in its rooms.
 
 pub use engine::{Cancel, Error, Phase, Progress, SilentProgress};
-pub use engine::{backup, cluster, reader, restore, verify, wal};
+pub use engine::{backup, cluster, reader, restore, retention, verify, wal};
 pub use pgformat;
 pub use service::services::{self, BackupManager, BackupService, RestoreService};
-pub use service::{daemon, health};
+pub use service::{catalog, daemon, health, metrics, notify, scheduler, watch};
 pub use vault::journal;
 pub use vault::wal as wal_archive;
 pub use vault::{archive, repository, storage};

@@ -6,8 +6,9 @@
 mod example;
 
 use cadena::cluster::BinarySearch;
-use cadena::daemon::{DaemonEvent, DaemonLog, DaemonSettings, run_once};
+use cadena::daemon::{DaemonEvent, DaemonLog, ReceiverSettings, run_once};
 use cadena::repository::{BackupId, BackupKind, Repository};
+use cadena::scheduler::{Job, JobTime};
 use cadena::services::{BackupManager, BackupService, RestoreInto, RestoreService, StartAt};
 use cadena::wal::{ReceiveOptions, StopWhen};
 use cadena::{Cancel, SilentProgress};
@@ -23,7 +24,7 @@ impl DaemonLog for NoLog {
 
 /// Archives the WAL that the server has now.
 fn receive(source: &TestCluster, repository: &Repository) {
-    let settings = DaemonSettings {
+    let settings = ReceiverSettings {
         connection: source.connection_settings("postgres"),
         repository: repository.clone(),
         receive: ReceiveOptions {
@@ -92,6 +93,23 @@ fn run_on(version: MajorVersion) {
     assert!(valid.valid && valid.checks.len() == 7, "{valid:?}");
     let round = manager.validate_all(&progress, &cancel).unwrap();
     assert_eq!((round.outcomes.len(), round.left), (3, 0));
+
+    example::set_schedules(&manager).unwrap();
+    let next: Vec<_> = manager.schedule(1).unwrap().iter().map(|job| (job.job, job.next[0])).collect();
+    let zone = &settings.backup.time_zone;
+    let local = |job| next.iter().find(|(known, _)| *known == job).unwrap().1.to_zoned(zone.clone());
+    assert_eq!((local(Job::Full).day(), local(Job::Full).hour()), (1, 0));
+    assert_eq!(local(Job::Differential).weekday(), jiff::civil::Weekday::Sunday);
+    assert_eq!((local(Job::Incremental).hour(), local(Job::Incremental).minute()), (23, 0));
+    let nonsense = manager.set_schedule(Job::Full, JobTime { day: Some(32), weekday: None, hour: 0, minute: 0 });
+    assert!(nonsense.is_err());
+
+    let database = example::restore_from_backup_id(&manager, BackupId(3));
+    assert!(database.succeeded && database.backups_applied == [1, 2, 3].map(BackupId), "{database:?}");
+    let restored = source.sql_in("nexoryn_tech_restaurado", "SELECT string_agg(n::text, ',' ORDER BY n) FROM clock");
+    assert_eq!(restored, "1,2,3");
+    let again = example::restore_from_backup_id(&manager, BackupId(3));
+    assert!(!again.succeeded && again.message.contains("nexoryn_tech_restaurado"), "{again:?}");
 
     // An instant that nothing leads to is refused before anything is written.
     let nowhere = RestoreInto::directory(folder.path().join("nowhere"));

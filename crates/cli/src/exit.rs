@@ -58,6 +58,10 @@ pub const DAMAGE_KEYS: &[&str] = &[
     "chain-label",
 ];
 
+/// Errors of options and settings that only what stands behind them can judge.
+pub const USAGE_KEYS: &[&str] =
+    &["backup-option", "daemon-idle", "metrics-remote", "notify-no-channel", "notify-settings", "notify-template"];
+
 /// Errors that come before the first byte is written: a refusal.
 pub const REFUSAL_KEYS: &[&str] = &[
     "cluster-binary-missing",
@@ -68,6 +72,13 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "cluster-version",
     "cluster-wal-level",
     "read-not-local",
+    "catalog-absent",
+    "catalog-foreign",
+    "catalog-incomplete",
+    "catalog-newer",
+    "catalog-policy",
+    "catalog-privilege",
+    "catalog-read-only",
     "repository-absent",
     "repository-empty",
     "repository-foreign",
@@ -76,6 +87,19 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-not-completed",
     "archive-newer",
     "backup-merge-alone",
+    "database-ambiguous-table",
+    "database-exists",
+    "database-missing-extensions",
+    "database-missing-roles",
+    "database-missing-tablespaces",
+    "database-name",
+    "database-no-space",
+    "database-server-older",
+    "database-unknown",
+    "database-unknown-object",
+    "retention-unreadable",
+    "retention-value",
+    "schedule-fixed",
     "restore-fetch-unusable",
     "restore-foreign-cluster",
     "restore-no-cluster",
@@ -93,6 +117,7 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "restore-unknown-tablespace",
     "restore-unknown-timeline",
     "restore-unreachable",
+    "throw-away-folder",
     "verify-not-completed",
     "wal-foreign",
     "wal-geometry",
@@ -100,14 +125,22 @@ pub const REFUSAL_KEYS: &[&str] = &[
 ];
 
 /// Errors that say that someone else is at work.
-pub const BUSY_KEYS: &[&str] = &["repository-busy", "restore-busy", "wal-receiver-busy", "wal-slot-busy"];
+pub const BUSY_KEYS: &[&str] = &[
+    "catalog-busy",
+    "daemon-busy",
+    "repository-busy",
+    "restore-busy",
+    "schedule-busy",
+    "wal-receiver-busy",
+    "wal-slot-busy",
+];
 
 impl ExitStatus {
     /// Returns the code for an error's key.
     pub fn for_key(key: &str) -> Self {
         if ["cancelled", "cluster-cancelled", "restore-cancelled-over"].contains(&key) {
             ExitStatus::Interrupted
-        } else if key.starts_with("usage-") || key.starts_with("config-") || key == "backup-option" {
+        } else if key.starts_with("usage-") || key.starts_with("config-") || USAGE_KEYS.contains(&key) {
             ExitStatus::Usage
         } else if BUSY_KEYS.contains(&key) {
             ExitStatus::Busy

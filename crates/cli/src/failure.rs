@@ -46,6 +46,13 @@ impl Failure {
         &self.arguments
     }
 
+    /// Returns it as logs and reports hold it: `{"key": …, arguments}`.
+    pub fn value(&self) -> Value {
+        let mut value = self.arguments.clone();
+        value.insert("key".to_owned(), self.key.clone().into());
+        Value::Object(value)
+    }
+
     /// Returns the English text of the library.
     pub fn english(&self) -> &str {
         &self.english

@@ -49,7 +49,7 @@ testkit::on_each_version!(any_instant_lsn_and_restore_point_holds_exactly_what_w
         .variable("DATABASE_URL", &conninfo)
         .variable("CADENA_TIME_ZONE", "America/Argentina/Buenos_Aires")
         .variable("PG_BIN_PATH", &first.binaries().folder.display().to_string());
-    ok(&cadena, &["init"]);
+    ok(&cadena, &["init", "--no-catalog"]);
     let daemon = Daemon::start(&cadena);
     wait_for("the stream", || daemon_log(&cadena).contains("INFO") && has_receiver(&cadena));
 

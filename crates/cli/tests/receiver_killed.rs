@@ -32,7 +32,7 @@ testkit::on_each_version!(no_acknowledged_byte_is_lost_by_kills_of_receiver_and_
         .variable("DB_USER", cluster.user())
         .variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string());
     let repository = cadena.path("backups_incrementales");
-    ok(&cadena, &["init"]);
+    ok(&cadena, &["init", "--no-catalog"]);
     let mut daemon = Daemon::start(&cadena);
     wait_for_stream(&cluster);
     ok(&cadena, &["full"]);

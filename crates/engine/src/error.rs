@@ -19,9 +19,15 @@ pub enum Error {
     #[error(transparent)]
     Restore(#[from] crate::restore::RestoreError),
     #[error(transparent)]
+    ThrowAway(#[from] crate::restore::ThrowAwayError),
+    #[error(transparent)]
+    Database(#[from] crate::restore::DatabaseError),
+    #[error(transparent)]
     Chain(#[from] crate::chain::ChainError),
     #[error(transparent)]
     Verify(#[from] crate::verify::VerifyError),
+    #[error(transparent)]
+    Retention(#[from] crate::retention::RetentionError),
     #[error(transparent)]
     Pipeline(#[from] crate::pipeline::PipelineError),
     #[error(transparent)]

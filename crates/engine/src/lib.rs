@@ -11,6 +11,7 @@ mod journal;
 pub mod pipeline;
 pub mod reader;
 pub mod restore;
+pub mod retention;
 pub mod verify;
 pub mod wal;
 

@@ -96,7 +96,8 @@ fn only_one_backup_runs_and_the_other_is_told_which() {
     let slot = repository.begin_backup(BackupKind::Incremental, &at(NOON)).unwrap();
     let refusal = repository.begin_backup(BackupKind::Full, &at(NOON)).err().unwrap();
     match &refusal {
-        RepositoryError::RepositoryBusy { name, pid, host, since } => {
+        RepositoryError::RepositoryBusy { work, name, pid, host, since } => {
+            assert_eq!(*work, "backup");
             assert_eq!(name, "inc_20261124_120000.backup");
             assert_eq!(*pid, std::process::id());
             assert!(!host.is_empty());

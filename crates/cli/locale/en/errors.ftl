@@ -58,8 +58,11 @@ error-repository-newer = The repository in { $storage } has format version { $fo
 error-repository-newer-remedy = Use the version of Cadena that made it, or a newer one.
 error-repository-unreadable = { $object } in { $storage } can't be read: { $detail }
 error-repository-unreadable-remedy = Check the disk. The archives beside it are untouched and open with `zstd -dc FILE | tar x`.
-error-repository-busy = A backup is running: { $name }, process { $pid } on { $host }, since { $since }.
-error-repository-busy-remedy = Wait for it; `cadena status` shows it. If its process dies, the next backup takes over by itself.
+error-repository-busy = { $work ->
+    [cleanup] A cleanup is running: { $name }, process { $pid } on { $host }, since { $since }.
+   *[other] A backup is running: { $name }, process { $pid } on { $host }, since { $since }.
+}
+error-repository-busy-remedy = Wait for it; `cadena status` shows it. If its process dies, the next backup or cleanup takes over by itself.
 error-repository-no-backup = There is no backup { $id }.
 error-repository-no-backup-remedy = `cadena list` shows the backups that there are.
 error-repository-empty = There is no completed backup.

@@ -58,8 +58,11 @@ error-repository-newer = El repositorio en { $storage } tiene la versión de for
 error-repository-newer-remedy = Usar la versión de Cadena que lo creó, o una más nueva.
 error-repository-unreadable = No se puede leer { $object } en { $storage }: { $detail }
 error-repository-unreadable-remedy = Revisar el disco. Los archivos de backup siguen intactos y se abren con `zstd -dc ARCHIVO | tar x`.
-error-repository-busy = Hay un backup en curso: { $name }, proceso { $pid } en { $host }, desde { $since }.
-error-repository-busy-remedy = Esperar a que termine; `cadena status` lo muestra. Si su proceso muere, el próximo backup toma el relevo por sí solo.
+error-repository-busy = { $work ->
+    [cleanup] Hay una limpieza en curso: { $name }, proceso { $pid } en { $host }, desde { $since }.
+   *[other] Hay un backup en curso: { $name }, proceso { $pid } en { $host }, desde { $since }.
+}
+error-repository-busy-remedy = Esperar a que termine; `cadena status` lo muestra. Si su proceso muere, el próximo backup o la próxima limpieza toma el relevo por sí solo.
 error-repository-no-backup = No existe el backup { $id }.
 error-repository-no-backup-remedy = `cadena list` muestra los backups que existen.
 error-repository-empty = No hay ningún backup completado.

@@ -1,3 +1,8 @@
+use super::CatalogOptions;
+use super::cleanup::CleanupOptions;
+use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
+use super::notify::NotifyOptions;
+use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
     WalDeliveryArg,
@@ -51,17 +56,23 @@ pub enum Command {
     Demo(DemoOptions),
     Init(InitOptions),
     Check,
+    Catalog(CatalogOptions),
     Full(BackupArgs),
     #[command(visible_alias = "differential")]
     Diferencial(IncrementArgs),
     Incremental(IncrementArgs),
     Merge(MergeOptions),
+    Cleanup(CleanupOptions),
     List,
     Status,
     Validate(ValidateOptions),
     Preview(PreviewOptions),
     Restore(RestoreOptions),
+    Export(ExportOptions),
+    Explore(ExploreOptions),
     Start(StartOptions),
+    Schedule(ScheduleOptions),
+    Notify(NotifyOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),
@@ -83,6 +94,8 @@ pub struct InitOptions {
     pub role: Option<String>,
     #[arg(long, conflicts_with = "print_grants")]
     pub slot: bool,
+    #[arg(long, conflicts_with = "print_grants")]
+    pub no_catalog: bool,
 }
 
 #[derive(Debug, Args)]
@@ -166,8 +179,10 @@ pub struct PreviewOptions {
 pub struct RestoreOptions {
     #[command(flatten)]
     pub selector: SelectorOptions,
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "database")]
+    pub to: Option<PathBuf>,
+    #[command(flatten)]
+    pub one: DatabaseOptions,
     #[arg(long, value_name = "OLD=NEW", value_parser = values::tablespace)]
     pub tablespace: Vec<TablespaceMapping>,
     #[arg(long, value_name = "USER")]
@@ -197,8 +212,12 @@ pub struct RestoreOptions {
 
 #[derive(Debug, Args)]
 pub struct StartOptions {
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["no_schedule", "no_wal"])]
     pub once: bool,
+    #[arg(long, conflicts_with = "no_wal")]
+    pub no_schedule: bool,
+    #[arg(long)]
+    pub no_wal: bool,
 }
 
 /// What `restore_command` passes: `%f %p`.

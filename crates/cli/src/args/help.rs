@@ -4,6 +4,9 @@ use super::Cli;
 use crate::locale::Locale;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 
+/// The name of the program.
+const PROGRAM: &str = "cadena";
+
 /// Options of every command; their keys are `help-global-OPTION`.
 const GLOBAL: &[&str] = &[
     "config",
@@ -23,12 +26,18 @@ const GLOBAL: &[&str] = &[
 /// Commands that share their options; the keys of these are `help-backup-OPTION`.
 const BACKUPS: &[&str] = &["full", "diferencial", "incremental"];
 
+/// Commands that raise a throw-away cluster, and the options that they have of `restore`.
+const RAISING: &[&str] = &["export", "explore"];
+const OF_RESTORE: &[&str] = &["at", "lsn", "name", "latest", "backup", "timeline", "owner", "jobs", "wal", "work_dir"];
+
 /// Returns what an option's help text is named after.
 fn owner<'a>(id: &str, command: &'a str) -> &'a str {
     if GLOBAL.contains(&id) {
         "global"
     } else if BACKUPS.contains(&command) {
         "backup"
+    } else if RAISING.contains(&command) && OF_RESTORE.contains(&id) {
+        "restore"
     } else {
         command
     }
@@ -43,14 +52,16 @@ pub fn bare_command() -> Command {
 
 /// Builds the command line with help in the locale's language.
 pub fn localized_command(locale: &Locale) -> Command {
-    let root = bare_command()
-        .subcommand_help_heading(locale.say("help-heading-commands"))
-        .subcommand_value_name(locale.say("help-value-command"))
-        .after_help(locale.say("help-after"));
-    translate(root, "cadena", locale)
+    let root = bare_command().after_help(locale.say("help-after"));
+    translate(root, PROGRAM, locale)
 }
 
-/// Translates one command and those below it.
+/// Names a command below another one: `schedule-set`, and `full` below the program itself.
+fn path_of(outer: &str, inner: &str) -> String {
+    if outer == PROGRAM { inner.to_owned() } else { format!("{outer}-{inner}") }
+}
+
+/// Translates one command and those below it. `name` is its path.
 fn translate(command: Command, name: &str, locale: &Locale) -> Command {
     let template = format!(
         "{{before-help}}{{about-with-newline}}\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
@@ -58,22 +69,27 @@ fn translate(command: Command, name: &str, locale: &Locale) -> Command {
     );
     let command = command
         .about(locale.text(&format!("help-{name}"), &[]))
+        .subcommand_help_heading(locale.say("help-heading-commands"))
+        .subcommand_value_name(locale.say("help-value-command"))
         .help_template(template)
         .mut_args(|argument| translate_argument(argument, name, locale))
         .mut_subcommands(|subcommand| {
-            let name = subcommand.get_name().to_owned();
-            translate(subcommand, &name, locale)
+            let inner = subcommand.get_name().to_owned();
+            translate(subcommand, &path_of(name, &inner), locale)
         });
     // clap writes "[OPTIONS]" itself, in English; the rest of a usage line is our own value names.
     let usage = command.clone().render_usage().to_string();
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).replace("[OPTIONS]", &locale.say("help-value-options"));
     // A command without options of its own still takes those of every command.
     let options = locale.say("help-value-options");
-    let usage = match usage.strip_prefix(name) {
-        Some(rest) if !usage.contains(&options) => format!("{name} {options}{rest}"),
+    let last = command.get_name();
+    let usage = match usage.strip_prefix(last) {
+        Some(rest) if !usage.contains(&options) => format!("{last} {options}{rest}"),
         _ => usage,
     };
-    let usage = if name == "cadena" { usage } else { format!("cadena {usage}") };
+    // A command knows its own name only, not the one that it stands below.
+    let above = name.strip_suffix(last).unwrap_or_default().replace('-', " ");
+    let usage = if name == PROGRAM { usage } else { format!("{PROGRAM} {above}{usage}") };
     command.override_usage(usage)
 }
 
@@ -102,8 +118,10 @@ fn translate_argument(argument: Arg, command: &str, locale: &Locale) -> Arg {
 pub fn needed_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let root = localized_command(&Locale::new(crate::locale::Language::English));
-    for command in std::iter::once(&root).chain(root.get_subcommands()) {
-        let name = command.get_name();
+    let mut commands = vec![(PROGRAM.to_owned(), &root)];
+    while let Some((name, command)) = commands.pop() {
+        let name = name.as_str();
+        commands.extend(command.get_subcommands().map(|inner| (path_of(name, inner.get_name()), inner)));
         keys.push(format!("help-{name}"));
         for argument in command.get_arguments() {
             // In English the names are the keys.
@@ -144,13 +162,15 @@ mod tests {
         let locale = Locale::new(Language::Spanish);
         let mut command = localized_command(&locale);
         let mut pages = vec![command.render_help().to_string()];
-        for name in ["full", "restore", "validate", "demo"] {
+        for name in ["full", "restore", "validate", "demo", "schedule"] {
             let page = command.find_subcommand_mut(name).map(|found| found.render_help().to_string());
             pages.push(page.unwrap_or_default());
         }
         for page in pages {
             assert!(page.contains("Uso: cadena"), "{page}");
-            for english in ["Usage", "Options", "Commands:", "[OPTIONS]", "Arguments", "default:", "possible values"] {
+            for english in
+                ["Usage", "Options", "Commands:", "[OPTIONS]", "Arguments", "default:", "possible values", "<COMMAND>"]
+            {
                 assert!(!page.contains(english), "{english} in:\n{page}");
             }
         }

@@ -7,6 +7,7 @@ use cadena::backup::ChangesChoice;
 use cadena::pgformat::Lsn;
 use cadena::reader::ReaderChoice;
 use cadena::restore::{ArchiveMode, TargetAction, WalDelivery};
+use cadena::scheduler::{Job, Rule};
 use cadena::verify::ValidationLevel;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -176,6 +177,56 @@ pub fn parse_limit(text: &str) -> Result<Option<u64>, String> {
     }
 }
 
+/// Reads when a job runs: `off`, or a cron pattern.
+pub fn parse_rule(text: &str) -> Result<Rule, String> {
+    Rule::parse(text)
+        .map_err(|_| "off | MINUTE HOUR DAY MONTH WEEKDAY | SECOND MINUTE HOUR DAY MONTH WEEKDAY".to_owned())
+}
+
+/// Reads a day of the week, from 0 for Monday to 6 for Sunday, or by its name in English or Spanish, whole or its first three letters.
+pub(super) fn weekday(text: &str) -> Result<u8, String> {
+    const NAMES: [[&str; 2]; 7] = [
+        ["monday", "lunes"],
+        ["tuesday", "martes"],
+        ["wednesday", "miércoles"],
+        ["thursday", "jueves"],
+        ["friday", "viernes"],
+        ["saturday", "sábado"],
+        ["sunday", "domingo"],
+    ];
+    let plain = |text: &str| text.trim().to_lowercase().replace('á', "a").replace('é', "e");
+    let wanted = plain(text);
+    let is_it = |name: &&str| {
+        let name = plain(name);
+        wanted == name || (wanted.len() == 3 && name.starts_with(&wanted))
+    };
+    let named = NAMES.iter().position(|names| names.iter().any(is_it));
+    match named.and_then(|position| u8::try_from(position).ok()) {
+        Some(day) => Ok(day),
+        None => parse_bounded(text, 0, 6).map_err(|range| format!("{range} | monday … sunday | lunes … domingo")),
+    }
+}
+
+pub(super) fn job(text: &str) -> Result<Job, String> {
+    Job::parse(text).map_err(|_| Job::ALL.map(Job::word).join(" | "))
+}
+
+pub(super) fn month_day(text: &str) -> Result<u8, String> {
+    parse_bounded(text, 1, 31)
+}
+
+pub(super) fn hour(text: &str) -> Result<u8, String> {
+    parse_bounded(text, 0, 23)
+}
+
+pub(super) fn minute(text: &str) -> Result<u8, String> {
+    parse_bounded(text, 0, 59)
+}
+
+pub(super) fn rule(text: &str) -> Result<Rule, String> {
+    parse_rule(text)
+}
+
 /// Reads the name of a replication slot, as PostgreSQL allows it (upstream `ReplicationSlotValidateName`).
 pub fn parse_slot_name(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -204,6 +255,13 @@ fn parse_tablespace(text: &str) -> Result<TablespaceMapping, String> {
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
     parse_bounded(text, 1, u16::MAX)
+}
+
+/// Reads a time such as `90s`, `2h` or `1h 30m`.
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let read = text.trim().parse::<jiff::SignedDuration>().ok();
+    let positive = read.and_then(|time| std::time::Duration::try_from(time).ok()).filter(|time| !time.is_zero());
+    positive.ok_or_else(|| "90s | 30m | 2h | 1h 30m".to_owned())
 }
 
 pub(super) fn jobs(text: &str) -> Result<usize, String> {
@@ -272,6 +330,26 @@ mod tests {
         assert_eq!(parse_tablespace(r"a\b=/c"), mapping(r"a\b", "/c"));
         for bad in ["fast", "=/disk", "fast=", "a=b=c", ""] {
             assert!(parse_tablespace(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_weekday_has_a_number_or_a_name() {
+        for (text, day) in [
+            ("0", 0),
+            ("6", 6),
+            ("Sunday", 6),
+            ("domingo", 6),
+            ("MIÉ", 2),
+            ("miercoles", 2),
+            ("wed", 2),
+            ("mar", 1),
+            ("sab", 5),
+        ] {
+            assert_eq!(weekday(text), Ok(day), "{text}");
+        }
+        for text in ["7", "-1", "", "mo", "someday", "mondays"] {
+            assert!(weekday(text).is_err(), "{text}");
         }
     }
 

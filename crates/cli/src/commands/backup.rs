@@ -1,5 +1,6 @@
 //! `cadena full`, `diferencial`, `incremental`: takes a backup.
 
+use super::catalog_hook::CatalogHook;
 use super::catch_up::catch_up;
 use super::{Outcome, open_repository, remark_warnings, tool_version};
 use crate::app::Session;
@@ -15,10 +16,13 @@ pub fn run(session: &Session, request: BackupRequest, options: &BackupArgs) -> O
     let repository = open_repository(session)?;
     let options = backup_options(session, options);
     catch_up(session, &repository);
-    let progress = session.progress();
+    let hook = CatalogHook::new(session, &repository);
+    let progress = hook.watch(session.progress());
     let connection = &session.settings.connection;
-    let outcome = run_backup(connection, &repository, request, &options, &*progress, &session.cancel)?;
+    let outcome = run_backup(connection, &repository, request, &options, &*progress, &session.cancel);
     drop(progress);
+    hook.sync_or_tell();
+    let outcome = outcome?;
     catch_up(session, &repository);
     let value = json!({ "backup": outcome.record, "seconds": outcome.seconds });
     session.screen.result(&value, || text(session, &outcome))?;
@@ -31,9 +35,25 @@ pub fn run_increment(session: &Session, kind: BackupKind, options: &IncrementArg
     run(session, BackupRequest { changes: options.changes.into(), ..BackupRequest::of(kind) }, &options.backup)
 }
 
+/// Returns what the settings say.
+pub(super) fn default_options(session: &Session) -> BackupOptions {
+    let settings = &session.settings;
+    BackupOptions {
+        reader: settings.reader,
+        jobs: settings.jobs,
+        compression_level: settings.compression_level,
+        max_rate_bytes: settings.max_rate_bytes,
+        fast_checkpoint: settings.fast_checkpoint,
+        label: None,
+        tool_version: tool_version(),
+        time_zone: settings.time_zone.clone(),
+        temporary_folder: std::env::temp_dir(),
+    }
+}
+
 /// Lets options win over settings.
 fn backup_options(session: &Session, options: &BackupArgs) -> BackupOptions {
-    let settings = &session.settings;
+    let settings = default_options(session);
     BackupOptions {
         reader: options.reader.map_or(settings.reader, Into::into),
         jobs: options.jobs.unwrap_or(settings.jobs),
@@ -41,9 +61,7 @@ fn backup_options(session: &Session, options: &BackupArgs) -> BackupOptions {
         max_rate_bytes: options.max_rate.or(settings.max_rate_bytes),
         fast_checkpoint: options.checkpoint.map_or(settings.fast_checkpoint, |how| how == CheckpointArg::Fast),
         label: options.label.clone(),
-        tool_version: tool_version(),
-        time_zone: settings.time_zone.clone(),
-        temporary_folder: std::env::temp_dir(),
+        ..settings
     }
 }
 

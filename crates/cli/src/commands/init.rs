@@ -1,11 +1,15 @@
-//! `cadena init`: makes the repository of a cluster and looks at the role's privileges.
+//! `cadena init`: makes the repository of a cluster and the catalog in its database, and looks at the role's privileges.
 
+use super::catalog::make;
+use super::catalog_hook::tell;
 use super::{Outcome, open_repository, storage, tool_version};
 use crate::app::Session;
 use crate::args::InitOptions;
+use crate::config::CatalogUse;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::render::facts;
+use crate::render::{Problem, facts, problem_of};
+use cadena::catalog::{CatalogState, grants, state};
 use cadena::cluster::{ClusterInfo, Connection, PrivilegeFinding, probe, required_grants};
 use cadena::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
 use cadena::wal::create_slot;
@@ -19,6 +23,19 @@ struct InitReport<'a> {
     cluster: &'a ClusterInfo,
     /// The permanent slot that was made, with `--slot`.
     slot: Option<&'a str>,
+    /// `None` when none was wanted.
+    catalog: Option<CatalogSetUp>,
+}
+
+/// What became of the catalog.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CatalogSetUp {
+    There(CatalogState),
+    /// Backups work without it.
+    Failed {
+        error: Problem,
+    },
 }
 
 #[derive(Serialize)]
@@ -32,7 +49,8 @@ pub fn run(session: &Session, options: &InitOptions) -> Outcome {
     let mut connection = Connection::connect(&session.settings.connection)?;
     let cluster = probe(&mut connection)?;
     if options.print_grants {
-        return print_grants(session, options.role.as_deref().unwrap_or(&cluster.role), &cluster);
+        let role = options.role.as_deref().unwrap_or(&cluster.role);
+        return print_grants(session, role, &cluster, &mut connection);
     }
     let created = open_repository(session).is_err();
     let repository = create(session, &cluster)?;
@@ -43,13 +61,33 @@ pub fn run(session: &Session, options: &InitOptions) -> Outcome {
         }
         false => None,
     };
-    let report = InitReport { repository: repository.storage().describe(), created, cluster: &cluster, slot };
+    let catalog = set_up_catalog(session, options, &mut connection);
+    let report = InitReport { repository: repository.storage().describe(), created, cluster: &cluster, slot, catalog };
     session.screen.result(&report, || text(session, &report))?;
     Ok(remark_privileges(session, &cluster.missing_privileges))
 }
 
-fn print_grants(session: &Session, role: &str, cluster: &ClusterInfo) -> Outcome {
-    let report = GrantsReport { role, statements: required_grants(cluster.version, role) };
+/// Makes the catalog and fills it. What keeps it from being made is told; the repository is what matters.
+fn set_up_catalog(session: &Session, options: &InitOptions, connection: &mut Connection) -> Option<CatalogSetUp> {
+    if options.no_catalog || session.settings.catalog.enabled == CatalogUse::Off {
+        return None;
+    }
+    let made = make(session, connection).and_then(|_| Ok(state(connection)?));
+    Some(match made {
+        Ok(state) => CatalogSetUp::There(state),
+        Err(failure) => {
+            tell(session, &failure);
+            CatalogSetUp::Failed { error: problem_of(&failure, &session.locale, session.zone()) }
+        }
+    })
+}
+
+fn print_grants(session: &Session, role: &str, cluster: &ClusterInfo, connection: &mut Connection) -> Outcome {
+    let mut statements = required_grants(cluster.version, role);
+    if session.settings.catalog.enabled != CatalogUse::Off {
+        statements.extend(grants(connection, role)?);
+    }
+    let report = GrantsReport { role, statements };
     if session.screen.json {
         session.screen.result(&report, String::new)?;
     } else {
@@ -83,7 +121,11 @@ fn text(session: &Session, report: &InitReport<'_>) -> String {
         (locale.say("init-role"), report.cluster.role.clone()),
     ];
     let slot = report.slot.map(|slot| locale.say_with("init-slot", &[("slot", slot.into())]) + "\n");
-    format!("{headline}\n{}{}{}\n", facts(&pairs), slot.unwrap_or_default(), locale.say("init-next"))
+    let catalog = match &report.catalog {
+        Some(CatalogSetUp::There(_)) => locale.say("init-catalog") + "\n",
+        _ => String::new(),
+    };
+    format!("{headline}\n{}{}{catalog}{}\n", facts(&pairs), slot.unwrap_or_default(), locale.say("init-next"))
 }
 
 /// Tells which privileges are missing and what mends it.

@@ -27,6 +27,7 @@ pub(super) fn contents_value(contents: &RepositoryContents) -> Value {
         "without_archive": contents.without_archive,
         "running": contents.running,
         "interrupted": contents.interrupted,
+        "cleaning": contents.cleaning,
     })
 }
 

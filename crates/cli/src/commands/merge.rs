@@ -1,5 +1,6 @@
 //! `cadena merge`: puts a chain together into a new FULL, without the server.
 
+use super::catalog_hook::CatalogHook;
 use super::{Outcome, open_repository, remark_warnings, tool_version};
 use crate::app::Session;
 use crate::args::MergeOptions;
@@ -28,9 +29,12 @@ pub fn run(session: &Session, options: &MergeOptions) -> Outcome {
         time_zone: settings.time_zone.clone(),
         temporary_folder: std::env::temp_dir(),
     };
-    let progress = session.progress();
-    let outcome = merge(&repository, id, &backup, &*progress, &session.cancel)?;
+    let hook = CatalogHook::new(session, &repository);
+    let progress = hook.watch(session.progress());
+    let outcome = merge(&repository, id, &backup, &*progress, &session.cancel);
     drop(progress);
+    hook.sync_or_tell();
+    let outcome = outcome?;
     let value = json!({
         "backup": outcome.record, "already_there": outcome.already_there, "seconds": outcome.seconds,
     });

@@ -1,19 +1,29 @@
 //! One file for each command; its top function reads as its table of contents.
 
 mod backup;
+mod catalog;
+mod catalog_hook;
 mod catch_up;
 mod check;
+mod cleanup;
 mod completions;
 mod demo;
+mod explore;
+mod export;
 mod help;
 mod init;
 mod list;
 mod merge;
+mod monitoring;
+mod notify;
 mod preview;
 mod restore;
+mod restore_database;
+mod schedule;
 mod start;
 mod status;
 mod target;
+mod throw_away;
 mod validate;
 mod wal_fetch;
 mod wal_push;
@@ -45,20 +55,48 @@ pub fn run_without_settings(command: &Command, locale: &Locale, screen: Screen) 
 
 /// Runs any other command.
 pub fn run(session: &Session, cli: &Cli) -> Outcome {
+    // Those that a server calls have nobody to tell, and no time.
+    if !matches!(cli.command, Command::WalFetch(_) | Command::WalPush(_)) {
+        throw_away::sweep_left_overs(session);
+    }
+    let begun = jiff::Timestamp::now();
+    let outcome = run_command(session, cli);
+    let changes = matches!(
+        cli.command,
+        Command::Full(_)
+            | Command::Diferencial(_)
+            | Command::Incremental(_)
+            | Command::Merge(_)
+            | Command::Validate(_)
+            | Command::Cleanup(_)
+    );
+    if changes {
+        notify::tell_without_daemon(session, begun);
+    }
+    outcome
+}
+
+fn run_command(session: &Session, cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Demo(options) => demo::run(session, options),
         Command::Init(options) => init::run(session, options),
         Command::Check => check::run(session),
+        Command::Catalog(options) => catalog::run(session, options),
         Command::Full(options) => backup::run(session, BackupRequest::FULL, options),
         Command::Diferencial(options) => backup::run_increment(session, BackupKind::Differential, options),
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),
         Command::Merge(options) => merge::run(session, options),
+        Command::Notify(options) => notify::run(session, options),
+        Command::Cleanup(options) => cleanup::run(session, options),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
         Command::Restore(options) => restore::run(session, options, cli.global.port),
+        Command::Export(options) => export::run(session, options),
+        Command::Explore(options) => explore::run(session, options, cli.global.port),
         Command::Start(options) => start::run(session, options),
+        Command::Schedule(options) => schedule::run(session, options),
         Command::Windows => windows::run(session),
         Command::WalFetch(options) => wal_fetch::run(session, options),
         Command::WalPush(options) => wal_push::run(session, options),

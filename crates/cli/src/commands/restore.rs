@@ -1,7 +1,7 @@
 //! `cadena restore`: plan, show, apply; then start.
 
 use super::target::{Recovery, recovery_request, selector};
-use super::{Outcome, open_repository};
+use super::{Outcome, open_repository, restore_database};
 use crate::app::Session;
 use crate::args::{RestoreOptions, UsageError};
 use crate::exit::ExitStatus;
@@ -39,6 +39,9 @@ struct StartedReport {
 /// Restores into an empty folder, or with `--delta` over the same cluster. Nothing else is ever written over, so the plan is shown
 /// and not asked about.
 pub fn run(session: &Session, options: &RestoreOptions, port: Option<u16>) -> Outcome {
+    if let Some(database) = &options.one.database {
+        return restore_database::run(session, options, database);
+    }
     let port = start_port(options, port)?;
     let repository = open_repository(session)?;
     let plan = plan(&repository, &request(session, options)?)?;
@@ -74,7 +77,7 @@ fn request(session: &Session, options: &RestoreOptions) -> Result<RestoreRequest
     }
     Ok(RestoreRequest {
         selector: selector(&options.selector),
-        target: Some(absolute("--to", &options.to)?),
+        target: Some(target(options)?),
         tablespaces,
         owner: options.owner.clone(),
         jobs: options.jobs.unwrap_or(session.settings.jobs),
@@ -89,6 +92,14 @@ fn request(session: &Session, options: &RestoreOptions) -> Result<RestoreRequest
             },
         )?,
     })
+}
+
+fn target(options: &RestoreOptions) -> Result<PathBuf, Failure> {
+    match &options.to {
+        Some(folder) => absolute("--to", folder),
+        // The command line is refused without it; this is for whoever changes that.
+        None => Err(UsageError::UsageMissing { arguments: "--to <DIR>".to_owned() }.into()),
+    }
 }
 
 fn absolute(argument: &str, path: &std::path::Path) -> Result<PathBuf, Failure> {
@@ -114,7 +125,7 @@ fn start_server(
     plan: &RestorePlan,
 ) -> Result<StartedServer, Failure> {
     let request = StartRequest {
-        data_directory: absolute("--to", &options.to)?,
+        data_directory: target(options)?,
         port,
         socket_folder: options.socket_dir.as_deref().map(|folder| absolute("--socket-dir", folder)).transpose()?,
         owner: options.owner.clone(),

@@ -1,34 +1,70 @@
-//! `cadena start`: the daemon. It stays up, streams WAL, and writes `backup_scheduler.log` in the repository's folder.
+//! `cadena start`: the daemon. It stays up, streams WAL, runs the schedule, and writes `backup_scheduler.log` in the repository's folder.
 
+mod hooks;
 mod log_file;
+mod monitor;
+mod rotating;
+mod rules;
 
+use super::backup::default_options;
+use super::monitoring::{CatalogMemo, Monitoring};
 use super::{Outcome, open_repository, receive_options};
 use crate::app::Session;
 use crate::args::StartOptions;
 use crate::exit::ExitStatus;
-use cadena::daemon::{DaemonSettings, run as run_daemon, run_once};
+use cadena::daemon::{
+    DaemonEvent, DaemonLog, DaemonSettings, ReceiverSettings, ScheduleSettings, daemon_holder, run as run_daemon,
+    run_once,
+};
+use cadena::repository::Repository;
 use cadena::wal::StopWhen;
+use hooks::Hooks;
 use log_file::LogFile;
+use monitor::ServiceManager;
+pub(super) use rules::ConfigRules;
 
 /// Runs until SIGINT or SIGTERM.
 pub fn run(session: &Session, options: &StartOptions) -> Outcome {
     let repository = open_repository(session)?;
     let log = LogFile::open(session)?;
+    if options.once {
+        return once(session, repository, &log);
+    }
+    let rules = ConfigRules::of(session);
+    let catalog = CatalogMemo::default();
+    let hooks = Hooks { session, repository: repository.clone(), catalog: &catalog };
     let settings = DaemonSettings {
         connection: session.settings.connection.clone(),
         repository,
-        receive: receive_options(session, StopWhen::Never),
+        receive: (!options.no_wal).then(|| receive_options(session, StopWhen::Never)),
+        schedule: (!options.no_schedule).then(|| ScheduleSettings {
+            backups: default_options(session),
+            rule_file: &rules,
+            hooks: &hooks,
+        }),
     };
-    if options.once {
-        return once(session, &settings, &log);
-    }
-    run_daemon(&settings, &log, &session.cancel)?;
-    Ok(ExitStatus::Success)
+    let (told, events) = std::sync::mpsc::channel();
+    // Beside another daemon there is nothing to start; which one it is, the attempt itself says.
+    let monitoring = match daemon_holder(&settings.repository)? {
+        Some(_) => None,
+        None => Some(Monitoring::start(session, &settings.repository, &catalog, told)?),
+    };
+    std::thread::scope(|scope| {
+        // Ends with the channels, whose threads hold the other end.
+        scope.spawn(|| events.into_iter().for_each(|event| log.record(&DaemonEvent::Notify(event))));
+        let result = run_daemon(&settings, &log, &ServiceManager::of(session), &session.cancel);
+        if let Some(monitoring) = monitoring {
+            monitoring.stop();
+        }
+        Ok(result.map(|()| ExitStatus::Success)?)
+    })
 }
 
 /// Streams what the server has now, and ends: for those who run it from cron. Errors are the command's own.
-fn once(session: &Session, settings: &DaemonSettings, log: &LogFile<'_>) -> Outcome {
-    let outcome = run_once(settings, log, &session.cancel)?;
+fn once(session: &Session, repository: Repository, log: &LogFile<'_>) -> Outcome {
+    let connection = session.settings.connection.clone();
+    let settings = ReceiverSettings { connection, repository, receive: receive_options(session, StopWhen::Never) };
+    let outcome = run_once(&settings, log, &session.cancel)?;
     session.screen.result(&outcome, || {
         let values = [("lsn", outcome.durable_lsn.to_string().into()), ("count", outcome.segments.into())];
         session.locale.say_with("start-once", &values)

@@ -1,5 +1,6 @@
 //! `cadena status`: what needs attention first; then the backups, what can be restored, the stream of WAL, validation, room.
 
+use super::schedule::schedule;
 use super::{Outcome, open_repository};
 use crate::app::Session;
 use crate::exit::ExitStatus;
@@ -7,12 +8,13 @@ use crate::failure::Failure;
 use crate::render::{described, facts, health_text};
 use cadena::health::{Attention, HealthQuestion, JobDue, RepositoryHealth, health};
 use cadena::repository::Repository;
+use cadena::scheduler::{Memory, view};
 use serde_json::{Value, json};
 
 /// Shows the repository's state.
 pub fn run(session: &Session) -> Outcome {
     let repository = open_repository(session)?;
-    let health = look(session, &repository, &[])?;
+    let health = look(session, &repository, &due(session, &repository)?)?;
     let (locale, zone) = (&session.locale, session.zone());
     let messages: Vec<String> = health.attention.iter().map(|one| attention_text(session, one)).collect();
     let text = || {
@@ -21,6 +23,13 @@ pub fn run(session: &Session) -> Outcome {
     };
     session.screen.result(&with_messages(&health, &messages), text)?;
     Ok(if health.attention.is_empty() { ExitStatus::Success } else { ExitStatus::Warnings })
+}
+
+/// Says when the schedule has backups due; nothing when no daemon has ever run it.
+fn due(session: &Session, repository: &Repository) -> Result<Vec<JobDue>, Failure> {
+    let Some(memory) = Memory::read(repository)? else { return Ok(Vec::new()) };
+    let jobs = view(&schedule(session, repository)?, Some(&memory), jiff::Timestamp::now(), 1);
+    Ok(JobDue::of(&jobs))
 }
 
 /// Looks at everything.

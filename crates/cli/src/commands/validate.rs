@@ -1,5 +1,6 @@
 //! `cadena validate [ID]`: are the backups whole?
 
+use super::catalog_hook::CatalogHook;
 use super::{Outcome, open_repository};
 use crate::app::Session;
 use crate::args::ValidateOptions;
@@ -34,7 +35,9 @@ struct ValidateReport {
 pub fn run(session: &Session, options: &ValidateOptions) -> Outcome {
     let repository = open_repository(session)?;
     let validations =
-        if options.due { due(session, options, &repository)? } else { chosen(session, options, &repository)? };
+        if options.due { due(session, options, &repository) } else { chosen(session, options, &repository) };
+    CatalogHook::new(session, &repository).sync_or_tell();
+    let validations = validations?;
     let report = ValidateReport { valid: validations.iter().all(|one| one.valid), validations };
     session.screen.result(&report, || text(session, &report))?;
     Ok(status(&report))

@@ -15,6 +15,14 @@ pub enum ConfigError {
     ConfigUnknownKey { file: String, line: usize, section: String, name: String, nearest: String },
     #[error("{file}, line {line}: {name} = {value}; allowed: {allowed}")]
     ConfigBadValue { file: String, line: usize, name: String, value: String, allowed: String },
+    #[error("{file}, line {line}: {name} is missing in [{section}]")]
+    ConfigMissingKey { file: String, line: usize, section: String, name: String },
+    #[error("{file}, line {line}: a second channel of the name {name}")]
+    ConfigNameTwice { file: String, line: usize, name: String },
+    #[error("channel {channel}: {file} can't be read: {cause}")]
+    ConfigSecretFile { channel: String, file: String, cause: String },
+    #[error("channel {channel}: environment variable {variable} is not set")]
+    ConfigSecretVariable { channel: String, variable: String },
     #[error("{file} holds a password and others may read it (mode {mode})")]
     ConfigPasswordReadable { file: String, mode: String },
     #[error("environment variable {variable} = {value}; allowed: {allowed}")]

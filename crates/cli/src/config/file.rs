@@ -1,11 +1,14 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
-use super::{ConfigError, ValidationConfig, schema};
+use super::notify::take_channels;
+use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ValidationConfig, schema};
 use crate::args::{
     CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate,
-    parse_slot_name,
+    parse_rule, parse_slot_name,
 };
 use crate::locale::Language;
+use cadena::retention::{Policy, WalRetention};
+use cadena::scheduler::{Job, Rules};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -32,7 +35,17 @@ pub struct FileConfig {
     pub slot: Option<String>,
     /// `[wal] max_slot_retained`; the inner `None` is `off`.
     pub max_slot_retained_bytes: Option<Option<u64>>,
+    /// `[restore] work_dir`.
+    pub work_folder: Option<PathBuf>,
+    /// `[schedule]`: what the file says of a job, `cadena schedule set` can't change.
+    pub schedule: Rules,
     pub validation: ValidationConfig,
+    /// `[retention]`; what the section leaves out is the standard's. `None` without the section.
+    pub retention: Option<Policy>,
+    pub catalog: CatalogConfig,
+    pub notify: Vec<ChannelConfig>,
+    pub metrics: MetricsConfig,
+    pub cluster_name: Option<String>,
     pub lang: Option<Language>,
     pub time_zone: Option<jiff::tz::TimeZone>,
     pub pg_bin_path: Option<PathBuf>,
@@ -58,7 +71,7 @@ impl FileConfig {
     }
 
     /// Checks the text of a file.
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let place = Place { path, text };
         let document = DeTable::parse(text).map_err(|error| ConfigError::ConfigSyntax {
             file: place.file(),
@@ -79,6 +92,10 @@ impl FileConfig {
         value: &Spanned<DeValue<'_>>,
     ) -> Result<(), ConfigError> {
         let section = name.get_ref().as_ref();
+        if section == schema::NOTIFY {
+            self.notify = take_channels(place, value)?;
+            return Ok(());
+        }
         let Some(known) = schema::keys_of(section) else {
             return Err(place.unknown_section(section, name.span().start));
         };
@@ -126,6 +143,11 @@ impl FileConfig {
                 self.wal_push_ahead = Some(place.parsed(name, value, |text| parse_bounded(text, 0, MAX_PUSH_AHEAD))?);
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
+            ("restore", _) => self.work_folder = Some(place.beside_file(&text()?)),
+            ("schedule", key) => {
+                let rule = place.parsed(name, value, parse_rule)?;
+                self.schedule.extend(Job::ALL.into_iter().find(|job| job.config_key() == key).map(|job| (job, rule)));
+            }
             ("validation", "level") => {
                 self.validation.level = place.parsed(name, value, parse_choice::<LevelArg>)?.into();
             }
@@ -133,9 +155,34 @@ impl FileConfig {
                 self.validation.again_days = place.parsed(name, value, |text| parse_bounded(text, 1, 3650))?;
             }
             ("validation", _) => self.validation.max_minutes = place.parsed(name, value, parse_minutes)?,
+            ("retention", _) => self.take_retention(place, name, value)?,
+            ("catalog", "enabled") => self.catalog.enabled = place.parsed(name, value, parse_choice)?,
+            ("catalog", _) => self.catalog.language = place.parsed(name, value, parse_choice)?,
+            ("metrics", _) => self.metrics.take(place, name, value)?,
+            ("general", "cluster_name") => self.cluster_name = Some(text()?),
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
+        }
+        Ok(())
+    }
+
+    fn take_retention(
+        &mut self,
+        place: &Place<'_>,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let number = |least: u32, most: u32| place.parsed(name, value, |text| parse_bounded(text, least, most));
+        let policy = self
+            .retention
+            .get_or_insert_with(|| Policy { name: super::DEFAULT_CONFIG.to_owned(), ..Policy::standard() });
+        match name {
+            "full_months" => policy.full_months = number(0, 1_200)?,
+            "differential_weeks" => policy.differential_weeks = number(0, 5_200)?,
+            "incremental_days" => policy.incremental_days = number(0, 36_500)?,
+            "min_chains" => policy.min_chains = number(1, 1_000)?,
+            _ => policy.wal = WalRetention::Days(number(0, 36_500)?),
         }
         Ok(())
     }
@@ -146,7 +193,8 @@ impl FileConfig {
             let user_info = url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(info, _)| info);
             url.contains("password") || user_info.is_some_and(|info| info.contains(':'))
         });
-        in_url || self.keywords.iter().any(|(name, _)| name == "password")
+        let in_channel = self.notify.iter().any(ChannelConfig::holds_secret);
+        in_url || in_channel || self.keywords.iter().any(|(name, _)| name == "password")
     }
 }
 
@@ -187,27 +235,27 @@ fn refuse_readable_by_others(_path: &Path) -> std::io::Result<Result<(), ConfigE
 }
 
 /// The file that is being read, for complaints.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
 impl Place<'_> {
-    fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         self.path.display().to_string()
     }
 
-    fn line(&self, offset: usize) -> usize {
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// A relative path in the file is meant from the file's folder, so that the file says the same from everywhere.
-    fn beside_file(&self, path: &str) -> PathBuf {
+    pub(super) fn beside_file(&self, path: &str) -> PathBuf {
         self.path.parent().map_or_else(|| path.into(), |folder| folder.join(path))
     }
 
     /// Reads a string, or a number where its text will do.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &self,
         name: &str,
         value: &Spanned<DeValue<'_>>,
@@ -221,8 +269,8 @@ impl Place<'_> {
         parse(text).map_err(|allowed| self.bad_value(name, value, allowed))
     }
 
-    fn bad_value(&self, name: &str, value: &Spanned<DeValue<'_>>, allowed: String) -> ConfigError {
-        let secret = matches!(name, "password" | "url");
+    pub(super) fn bad_value(&self, name: &str, value: &Spanned<DeValue<'_>>, allowed: String) -> ConfigError {
+        let secret = matches!(name, "password" | "url" | "token" | "routing_key" | "proxy");
         let shown = if secret { "…" } else { self.text.get(value.span()).unwrap_or_default() };
         ConfigError::ConfigBadValue {
             file: self.file(),
@@ -238,11 +286,11 @@ impl Place<'_> {
             file: self.file(),
             line: self.line(offset),
             name: name.to_owned(),
-            nearest: schema::nearest(name, schema::SECTIONS.iter().map(|(name, _)| *name)),
+            nearest: schema::nearest(name, schema::section_names()),
         }
     }
 
-    fn unknown_key(&self, section: &str, known: &[&str], name: &str, offset: usize) -> ConfigError {
+    pub(super) fn unknown_key(&self, section: &str, known: &[&str], name: &str, offset: usize) -> ConfigError {
         ConfigError::ConfigUnknownKey {
             file: self.file(),
             line: self.line(offset),
@@ -255,6 +303,7 @@ impl Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::CatalogUse;
     use super::*;
 
     fn parse(text: &str) -> Result<FileConfig, ConfigError> {
@@ -292,11 +341,32 @@ slot = "cadena_2"
 max_slot_retained = "10GB"
 compression_level = -3
 push_ahead = 0
+[catalog]
+enabled = "on"
+lang = "en"
+[schedule]
+full = "0 0 1 * *"
+diferencial = "30 23 * * SUN"
+incremental = "*/3 * * * * *"
+validate = "off"
+cleanup = "0 2 * * 1"
 [validation]
 level = "deep"
 again_days = 3
 max_minutes = "off"
+[restore]
+work_dir = "/var/tmp"
+[retention]
+full_months = 24
+differential_weeks = 16
+incremental_days = 14
+min_chains = 3
+wal_days = 30
+[metrics]
+listen = "127.0.0.1:9855"
+allow_remote = false
 [general]
+cluster_name = "nexoryn"
 lang = "es"
 time_zone = "UTC"
 pg_bin_path = "/usr/lib/postgresql/17/bin"
@@ -315,7 +385,12 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.slot.as_deref(), Some("cadena_2"));
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!((config.wal_compression_level, config.wal_push_ahead), (Some(-3), Some(0)));
+        assert_eq!((config.catalog.enabled, config.catalog.language), (CatalogUse::On, Language::English));
+        assert_eq!(config.schedule.len(), 5);
         assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
+        let policy = config.retention.unwrap_or_else(Policy::standard);
+        let numbers = (policy.full_months, policy.differential_weeks, policy.incremental_days, policy.min_chains);
+        assert_eq!((numbers, policy.wal), ((24, 16, 14, 3), WalRetention::Days(30)));
         assert_eq!(config.lang, Some(Language::Spanish));
         assert!(config.time_zone.is_some() && config.pg_bin_path.is_some() && config.url.is_some());
     }
@@ -342,7 +417,11 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         }
         assert!(complaint("[wal]\npush_ahead = 33").ends_with("line 2: push_ahead = 33; allowed: 0..32"));
         assert!(complaint("[backup]\ncompression_level = -1").contains("allowed: 1..19"));
+        assert!(complaint("[schedule]\nfull = 'daily'").contains("line 2: full = 'daily'; allowed: off | MINUTE HOUR"));
+        assert!(complaint("[schedule]\nfull = '0 0 30 2 *'").contains("allowed: off"));
         assert!(complaint("[backup]\njobs = true").ends_with("jobs = true; allowed: \"…\""));
+        assert!(complaint("[retention]\nmin_chains = 0").ends_with("allowed: 1..1000"));
+        assert!(complaint("[retention]\nfull_months = 1201").ends_with("allowed: 0..1200"));
         assert!(complaint("[general]\ntime_zone = 'Mars/Base'").contains("allowed: IANA"));
         assert!(complaint("[connection]\nport = 70000").contains("allowed: 1..65535"));
         assert!(complaint("backup = 3").contains("allowed: [backup]"));

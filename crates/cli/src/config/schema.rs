@@ -9,9 +9,22 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ("repository", &["path"]),
     ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
     ("wal", &["slot", "max_slot_retained", "compression_level", "push_ahead"]),
+    ("restore", &["work_dir"]),
+    ("catalog", &["enabled", "lang"]),
+    ("schedule", &["full", "diferencial", "incremental", "validate", "cleanup"]),
     ("validation", &["level", "again_days", "max_minutes"]),
-    ("general", &["lang", "time_zone", "pg_bin_path"]),
+    ("retention", &["full_months", "differential_weeks", "incremental_days", "min_chains", "wal_days"]),
+    ("metrics", &["listen", "allow_remote"]),
+    ("general", &["lang", "time_zone", "pg_bin_path", "cluster_name"]),
 ];
+
+/// The section that may stand there several times; its keys hang on its `type`.
+pub const NOTIFY: &str = "notify";
+
+/// Returns the name of every section.
+pub fn section_names() -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().map(|(name, _)| *name).chain([NOTIFY])
+}
 
 /// Returns the keys of a section, or `None` when there is no such section.
 pub fn keys_of(section: &str) -> Option<&'static [&'static str]> {
@@ -38,6 +51,6 @@ mod tests {
         assert_eq!(nearest("job", backup()), "jobs");
         assert_eq!(nearest("compresion_level", backup()), "compression_level");
         assert_eq!(nearest("MaxRate", backup()), "max_rate");
-        assert_eq!(nearest("repositorio", SECTIONS.iter().map(|(name, _)| *name)), "repository");
+        assert_eq!(nearest("repositorio", section_names()), "repository");
     }
 }

@@ -1,11 +1,13 @@
 //! Brings flags, environment, file and defaults together.
 
 use super::file::parse_time_zone;
-use super::{ConfigError, Environment, FileConfig, ValidationConfig};
+use super::{CatalogConfig, ConfigError, Environment, FileConfig, MonitoringConfig, ValidationConfig};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
 use cadena::reader::ReaderChoice;
+use cadena::retention::Policy;
+use cadena::scheduler::Rules;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -51,10 +53,20 @@ pub struct Settings {
     /// The system's is looked for when it is first asked for: that reads a whole tree of folders, and a server that archives a
     /// segment waits for this program.
     pub time_zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
+    /// `CADENA_TIME_ZONE`, which a change of the file's zone doesn't touch.
+    pub time_zone_variable: Option<TimeZone>,
     pub binaries: BinarySearch,
+    /// Where throw-away clusters are made.
+    pub work_folder: Option<PathBuf>,
+    /// What the file says of the schedule.
+    pub schedule: Rules,
     pub validation: ValidationConfig,
+    pub catalog: CatalogConfig,
+    pub monitoring: MonitoringConfig,
     /// Who runs this program, as the system calls the account.
     pub user_name: Option<String>,
+    /// What `cadena.toml` says of retention.
+    pub retention: Option<Policy>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
 }
@@ -76,7 +88,8 @@ impl Settings {
             configured: environment.path("PG_BIN_PATH").or(file.pg_bin_path),
             path_folders: environment.raw("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
         };
-        let time_zone = environment.parsed("CADENA_TIME_ZONE", parse_time_zone)?.or(file.time_zone);
+        let time_zone_variable = environment.parsed("CADENA_TIME_ZONE", parse_time_zone)?;
+        let time_zone = time_zone_variable.clone().or(file.time_zone);
         Ok(Settings {
             connection,
             // It fails for an empty path only, and an empty value counts as absent everywhere above.
@@ -91,11 +104,22 @@ impl Settings {
             slot: file.slot.unwrap_or_else(|| DEFAULT_SLOT.to_owned()),
             max_slot_retained_bytes: file.max_slot_retained_bytes.unwrap_or(Some(DEFAULT_MAX_SLOT_RETAINED_BYTES)),
             time_zone: LazyLock::new(Box::new(|| time_zone.unwrap_or_else(TimeZone::system))),
+            time_zone_variable,
             binaries,
+            work_folder: environment.path("CADENA_WORK_DIR").or(file.work_folder),
+            schedule: file.schedule,
             validation: file.validation,
+            catalog: file.catalog,
+            monitoring: MonitoringConfig {
+                channels: file.notify,
+                metrics: file.metrics,
+                cluster_name: file.cluster_name,
+                environment: environment.clone(),
+            },
             user_name: ["USER", "LOGNAME", "USERNAME"]
                 .into_iter()
                 .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),
+            retention: file.retention,
             config_file: file.path,
         })
     }

@@ -25,6 +25,7 @@ pub(crate) type Catalogue = [(&'static str, &'static str)];
 pub(crate) const ENGLISH: &Catalogue = &[
     ("catalog.ftl", include_str!("../../locale/en/catalog.ftl")),
     ("changes.ftl", include_str!("../../locale/en/changes.ftl")),
+    ("database.ftl", include_str!("../../locale/en/database.ftl")),
     ("errors.ftl", include_str!("../../locale/en/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/en/findings.ftl")),
     ("help.ftl", include_str!("../../locale/en/help.ftl")),
@@ -42,6 +43,7 @@ pub(crate) const ENGLISH: &Catalogue = &[
 pub(crate) const SPANISH: &Catalogue = &[
     ("catalog.ftl", include_str!("../../locale/es/catalog.ftl")),
     ("changes.ftl", include_str!("../../locale/es/changes.ftl")),
+    ("database.ftl", include_str!("../../locale/es/database.ftl")),
     ("errors.ftl", include_str!("../../locale/es/errors.ftl")),
     ("findings.ftl", include_str!("../../locale/es/findings.ftl")),
     ("help.ftl", include_str!("../../locale/es/help.ftl")),

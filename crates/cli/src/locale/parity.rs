@@ -229,9 +229,9 @@ fn every_sentence_tells_all_that_the_error_holds() {
 
 #[test]
 fn every_error_that_has_an_exit_code_of_its_own_exists() {
-    use crate::exit::{BUSY_KEYS, DAMAGE_KEYS, REFUSAL_KEYS};
+    use crate::exit::{BUSY_KEYS, DAMAGE_KEYS, REFUSAL_KEYS, USAGE_KEYS};
     let errors = error_variants();
-    for key in BUSY_KEYS.iter().chain(DAMAGE_KEYS).chain(REFUSAL_KEYS) {
+    for key in BUSY_KEYS.iter().chain(DAMAGE_KEYS).chain(REFUSAL_KEYS).chain(USAGE_KEYS) {
         assert!(errors.contains_key(*key), "{key} is no error's key");
     }
 }

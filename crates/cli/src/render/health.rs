@@ -14,7 +14,10 @@ const DRAWN_LINKS: usize = 60;
 pub fn health_text(health: &RepositoryHealth, messages: &[String], locale: &Locale, zone: &TimeZone) -> String {
     let mut text = String::new();
     if let Some(running) = &health.running {
-        text.push_str(&(running_text(running, locale, zone) + "\n"));
+        text.push_str(&(running_text("status-running", running, locale, zone) + "\n"));
+    }
+    if let Some(cleaning) = &health.cleaning {
+        text.push_str(&(running_text("status-cleaning", cleaning, locale, zone) + "\n"));
     }
     match messages.is_empty() {
         true => text.push_str(&(locale.say("status-fine") + "\n")),
@@ -36,14 +39,14 @@ pub fn health_text(health: &RepositoryHealth, messages: &[String], locale: &Loca
     text
 }
 
-fn running_text(running: &RunningBackup, locale: &Locale, zone: &TimeZone) -> String {
+fn running_text(key: &str, running: &RunningBackup, locale: &Locale, zone: &TimeZone) -> String {
     let values = [
         ("name", running.archive_name.as_str().into()),
         ("pid", running.pid.to_string().into()),
         ("host", running.host.as_str().into()),
         ("since", units::local_time(running.started_at, zone).into()),
     ];
-    locale.say_with("status-running", &values)
+    locale.text(key, &values)
 }
 
 /// One line for each kind that there is, or will be.

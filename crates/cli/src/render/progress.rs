@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// Every phase, with the key of its name.
-const PHASES: [(Phase, &str); 9] = [
+const PHASES: [(Phase, &str); 11] = [
     (Phase::Checkpoint, "phase-checkpoint"),
     (Phase::Scanning, "phase-scanning"),
     (Phase::Copying, "phase-copying"),
@@ -18,6 +18,8 @@ const PHASES: [(Phase, &str); 9] = [
     (Phase::Restoring, "phase-restoring"),
     (Phase::Syncing, "phase-syncing"),
     (Phase::Starting, "phase-starting"),
+    (Phase::Dumping, "phase-dumping"),
+    (Phase::Loading, "phase-loading"),
 ];
 
 /// Returns a bar when somebody looks at it, silence otherwise.

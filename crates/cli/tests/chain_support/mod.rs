@@ -26,7 +26,7 @@ impl Chains {
     /// Makes the cluster, the repository, and the slot that keeps all WAL for the archive.
     pub fn new(version: pgformat::MajorVersion, options: &ClusterOptions) -> Self {
         let chains = Self::without_slot(version, options);
-        chains.ok(&["init", "--slot"]);
+        chains.ok(&["init", "--slot", "--no-catalog"]);
         chains
     }
 
@@ -39,7 +39,7 @@ impl Chains {
             .variable("DB_USER", cluster.user())
             .variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string());
         let chains = Chains { cluster, cadena, taken: Vec::new(), daemon: None };
-        chains.ok(&["init"]);
+        chains.ok(&["init", "--no-catalog"]);
         chains
     }
 

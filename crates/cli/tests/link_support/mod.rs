@@ -150,7 +150,7 @@ impl Links {
     }
 
     pub fn make_slot(&self) {
-        self.chains.ok(&["init", "--slot"]);
+        self.chains.ok(&["init", "--slot", "--no-catalog"]);
     }
 
     /// The server keeps nothing for us from here on, as its configuration or its administrator demands.

@@ -40,9 +40,21 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// The receiver alone: a test that takes its own backups wants no others.
     pub fn start(cadena: &Cadena) -> Self {
-        let child = cadena.command(&["start", "--quiet"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Self::start_with(cadena, &["--no-schedule"])
+    }
+
+    /// The daemon with options of its own.
+    pub fn start_with(cadena: &Cadena, options: &[&str]) -> Self {
+        let arguments = [&["start", "--quiet"], options].concat();
+        let child = cadena.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Daemon { child: child.unwrap_or_else(|error| panic!("{error}")) }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// kill -9.

@@ -55,7 +55,7 @@ impl BinarySearch {
     }
 
     /// Returns the configured folder and PATH's, in the order in which they are looked at.
-    fn given_folders(&self) -> Vec<PathBuf> {
+    pub(super) fn given_folders(&self) -> Vec<PathBuf> {
         let configured = self.configured.iter().flat_map(|folder| [folder.clone(), folder.join("bin")]);
         configured.chain(self.path_folders.iter().filter(|folder| folder.is_absolute()).cloned()).collect()
     }
@@ -119,19 +119,19 @@ fn find_among(folders: &[PathBuf], version: MajorVersion) -> Result<PostgresBina
 }
 
 /// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, `postgres (PostgreSQL) 18beta1` and the like.
-fn parse_version(text: &str) -> Option<MajorVersion> {
+pub(super) fn parse_version(text: &str) -> Option<MajorVersion> {
     let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
     MajorVersion::try_from(digits.parse::<u32>().ok()?).ok()
 }
 
-fn file_name(program: &str) -> String {
+pub(super) fn file_name(program: &str) -> String {
     format!("{program}{}", std::env::consts::EXE_SUFFIX)
 }
 
 /// Returns where packages put the programs of one version.
 #[cfg(not(windows))]
-fn usual_folders(version: MajorVersion) -> Vec<PathBuf> {
+pub(super) fn usual_folders(version: MajorVersion) -> Vec<PathBuf> {
     [
         format!("/usr/lib/postgresql/{version}/bin"),          // Debian, Ubuntu
         format!("/usr/pgsql-{version}/bin"),                   // Red Hat and kin, packages of PGDG
@@ -153,7 +153,7 @@ fn usual_folders(version: MajorVersion) -> Vec<PathBuf> {
 
 /// Returns where packages put the programs of one version.
 #[cfg(windows)]
-fn usual_folders(version: MajorVersion) -> Vec<PathBuf> {
+pub(super) fn usual_folders(version: MajorVersion) -> Vec<PathBuf> {
     vec![PathBuf::from(format!(r"C:\Program Files\PostgreSQL\{version}\bin"))]
 }
 

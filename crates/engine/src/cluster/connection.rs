@@ -105,6 +105,24 @@ impl Connection {
     pub fn target(&self) -> String {
         self.target.clone()
     }
+    /// Returns the name of the database that we are connected to.
+    pub fn database(&self) -> String {
+        self.pg.dbname()
+    }
+    /// Returns the keywords that lead to this server and no other, whatever the settings left open.
+    pub(super) fn reached(&self) -> Vec<(&'static str, String)> {
+        let (host, address) = (self.pg.host(), self.pg.host_address());
+        let mut reached = vec![("port", self.pg.port()), ("user", self.pg.user())];
+        // Both, when both are known: certificates are checked against the name.
+        let named = !host.is_empty();
+        if named {
+            reached.push(("host", host));
+        }
+        if !address.is_empty() && !host_is_folder(&self.pg.host()) {
+            reached.push(("hostaddr", address));
+        }
+        reached
+    }
     /// Returns `server_version_num`.
     pub fn server_version_num(&self) -> u32 {
         self.pg.server_version()
@@ -163,6 +181,19 @@ impl Connection {
     ) -> Result<QueryResult, ClusterError> {
         self.send(action, sql, parameters, true)?;
         self.collect(action)
+    }
+
+    /// Runs the statements of a script, as `psql` would, in one transaction unless it says otherwise. No parameters, no rows.
+    ///
+    /// # Errors
+    /// `ClusterSql` of the first statement that was refused, and nothing of the script was done; `ClusterConnectionLost`.
+    pub fn run_script(&mut self, action: &str, script: &str) -> Result<(), ClusterError> {
+        self.check_usable()?;
+        let script = statement(action, script)?;
+        if !self.pg.send_simple(&script) {
+            return Err(self.lost(self.pg.error_message()));
+        }
+        self.collect(action).map(drop)
     }
 
     /// Runs one statement and looks at `cancelled` about ten times a second while the server works; when it says yes, the
@@ -287,16 +318,17 @@ impl Connection {
         parameters: &[SqlParameter<'_>],
         binary: bool,
     ) -> Result<(), ClusterError> {
-        if let Some(reason) = &self.stuck {
-            return Err(ClusterError::ClusterConnectionLost { detail: reason.clone() });
-        }
+        self.check_usable()?;
         let wire = parameters.iter().map(|p| p.to_wire(action)).collect::<Result<Vec<_>, _>>()?;
-        let sql = CString::new(sql).map_err(|_| ClusterError::ClusterSql {
-            action: action.to_owned(),
-            sqlstate: sqlstate::CHARACTER_NOT_IN_REPERTOIRE.to_owned(),
-            detail: "the statement holds a zero byte".to_owned(),
-        })?;
+        let sql = statement(action, sql)?;
         if self.pg.send(&sql, &wire, binary) { Ok(()) } else { Err(self.lost(self.pg.error_message())) }
+    }
+
+    fn check_usable(&self) -> Result<(), ClusterError> {
+        match &self.stuck {
+            Some(reason) => Err(ClusterError::ClusterConnectionLost { detail: reason.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Takes every result of the statement just sent: a FATAL error is followed by the end of the connection, which libpq only
@@ -389,6 +421,10 @@ pub(super) fn connect_for_replication(
     let further: &[(&str, &str)] =
         if named { &[("replication", "true")] } else { &[("replication", "true"), ("application_name", "cadena")] };
     Attempt { settings, resolved: &resolved, cancelled, further }.connect()
+}
+
+fn host_is_folder(host: &str) -> bool {
+    host.starts_with(['/', '@'])
 }
 
 /// One call of connect: whom to try, in which order, for how long.
@@ -528,6 +564,14 @@ fn merge(first: Failure, second: Failure) -> Failure {
         }
         (_, other) => Failure { error: other, reached: second.reached },
     }
+}
+
+fn statement(action: &str, sql: &str) -> Result<CString, ClusterError> {
+    CString::new(sql).map_err(|_| ClusterError::ClusterSql {
+        action: action.to_owned(),
+        sqlstate: sqlstate::CHARACTER_NOT_IN_REPERTOIRE.to_owned(),
+        detail: "the statement holds a zero byte".to_owned(),
+    })
 }
 
 /// Reads a failed statement's result.

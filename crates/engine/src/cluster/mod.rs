@@ -2,7 +2,9 @@
 //! over SQL, and the server's own programs. SQL text lives here and nowhere else in the engine.
 
 mod binaries;
+mod clients;
 mod connection;
+pub(crate) mod database;
 pub(crate) mod error;
 mod file_access;
 mod libpq;
@@ -16,9 +18,15 @@ mod session;
 mod settings;
 pub(crate) mod slots;
 pub(crate) mod summarizer;
+mod superuser;
 
 pub use binaries::{BinarySearch, PostgresBinaries};
+pub use clients::{ClientConnection, ClientPrograms};
 pub use connection::{CancelHandle, Connection};
+pub use database::{
+    DatabaseFacts, DatabaseNeeds, DatabaseProperties, LiveServer, LocaleProvider, Narrowed, NarrowedError, ObjectId,
+    PreparedTransactions, SwapRefusal, database_names, narrow,
+};
 pub use error::ClusterError;
 pub use file_access::{FileRange, FileStat, list_directory, read_beginnings, read_file, read_ranges, stat_file};
 pub use privileges::{PrivilegeFinding, required_grants};
@@ -29,3 +37,4 @@ pub use replication::{Copied, ReplicationConnection, StandbyStatus, StreamEnd, S
 pub use server::{LocalServer, ServerOwner, StartOptions};
 pub use session::{BackupSession, BackupStart, BackupStop};
 pub use settings::ConnectionSettings;
+pub use superuser::{bootstrap_superuser, is_superuser};

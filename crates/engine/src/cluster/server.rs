@@ -1,7 +1,7 @@
 //! Servers on this host: initdb, start, stop.
 
 mod owner;
-mod program;
+pub(super) mod program;
 
 use super::{ClusterError, ConnectionSettings, PostgresBinaries};
 pub use owner::ServerOwner;

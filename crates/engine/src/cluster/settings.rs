@@ -36,6 +36,28 @@ impl ConnectionSettings {
         Ok((parameters, conninfo.is_some()))
     }
 
+    /// Returns keyword, value and whether it is a secret, of all that is given here and nowhere else; later ones win.
+    pub(in crate::cluster) fn given(&self) -> Result<Vec<(String, String, bool)>, ClusterError> {
+        let bad = |detail: String| ClusterError::ClusterSettings { detail };
+        let mut given = Vec::new();
+        match self.conninfo.as_deref().filter(|conninfo| !conninfo.is_empty()) {
+            Some(conninfo) if is_connection_string(conninfo) => {
+                let options =
+                    libpq::parse_conninfo(&c_string(conninfo)?).map_err(|text| bad(without_quotations(&text)))?;
+                let set = options.into_iter().filter_map(|o| Some((o.keyword, o.value?, o.secret)));
+                given.extend(set);
+            }
+            Some(dbname) => given.push(("dbname".to_owned(), dbname.to_owned(), false)),
+            None => {}
+        }
+        let known = libpq::known_options();
+        for (keyword, value) in &self.keywords {
+            let secret = known.iter().find(|option| option.keyword == *keyword).is_none_or(|option| option.secret);
+            given.push((keyword.clone(), value.clone(), secret));
+        }
+        Ok(given)
+    }
+
     /// Asks libpq what it would connect with, without connecting.
     ///
     /// # Errors

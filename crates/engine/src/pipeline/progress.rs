@@ -19,6 +19,10 @@ pub enum Phase {
     Syncing,
     /// Starting the server and waiting for it.
     Starting,
+    /// Writing a dump of one database.
+    Dumping,
+    /// Loading it into another server.
+    Loading,
 }
 
 /// Receives progress; the edge draws it. Called from many threads, often: keep it cheap.

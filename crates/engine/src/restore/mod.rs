@@ -5,6 +5,7 @@
 //! `global/pg_control` last: a directory whose restore did not end has no control file and so can't be started by mistake.
 
 mod apply;
+mod database;
 mod error;
 mod files;
 mod note;
@@ -15,8 +16,13 @@ mod recovery;
 mod socket;
 mod start;
 mod target;
+mod throwaway;
 
 pub use apply::{OverOutcome, RestoreOutcome, apply};
+pub use database::{
+    DatabaseError, DatabaseOutcome, DatabasePlan, DatabaseRequest, DumpParts, ExportOutcome, ExportRequest,
+    export_database, export_live, restore_database,
+};
 pub use error::RestoreError;
 pub(crate) use files::{Layout, survey};
 pub use note::RestoreNote;
@@ -26,3 +32,6 @@ pub use point::{
 };
 pub use start::{StartRequest, StartedServer, start};
 pub use target::{FilesystemNeed, MARKER_FILE};
+pub use throwaway::{
+    Swept, ThrowAway, ThrowAwayError, ThrowAwayPlace, ThrowAwayPlan, ThrowAwayRequest, WORK_FOLDER_PREFIX, sweep,
+};

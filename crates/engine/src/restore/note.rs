@@ -21,6 +21,8 @@ pub enum RestoreNote {
     RestoreFetchesWal { command: String },
     /// A newer backup would have led to the target as well, and can't be restored: a backup that it stands on is not as it was.
     RestorePassedOver { id: String, reason: String },
+    /// The source loads this library at its start; this machine does not have it, so a throw-away cluster was started without.
+    RestoreWithoutLibrary { library: String },
     /// A link that the backup does not have was removed; what it led to is as it was.
     RestoreRemovedLink { link: String, destination: String },
 }

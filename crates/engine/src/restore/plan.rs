@@ -115,9 +115,23 @@ pub struct TablespaceTarget {
 /// `RestoreTablespaceTarget`, `RestoreTarget`, `RestoreTargetNotEmpty`, `RestoreTargetRunning`, `RestoreBusy`, `RestoreUnreachable`,
 /// `RestoreNoSpace`, `RestoreNoInodes`, and the repository's, archive's and format's own.
 pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<RestorePlan, Error> {
+    plan_below(repository, request, None)
+}
+
+/// The same; with a `tablespace_root` all tablespaces go below it, each under its OID.
+pub(super) fn plan_below(
+    repository: &Repository,
+    request: &RestoreRequest,
+    tablespace_root: Option<&Path>,
+) -> Result<RestorePlan, Error> {
     let Choice { record, work, notes } = choose_recovery(repository, request)?;
     let backups = repository.chain(record.id)?;
-    let tablespaces = place_tablespaces(&record.tablespaces, &request.tablespaces)?;
+    let mut tablespaces = place_tablespaces(&record.tablespaces, &request.tablespaces)?;
+    if let Some(root) = tablespace_root {
+        for tablespace in &mut tablespaces {
+            tablespace.new_location = root.join(tablespace.oid.to_string());
+        }
+    }
     let layout = Layout::new(&record.tablespaces);
     let chain = Chain::open(repository, &backups)?;
     chain.check_labels()?;

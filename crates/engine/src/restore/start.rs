@@ -75,6 +75,16 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// # Cancellation
 /// Ends with `cancelled`; a server that was started is stopped again.
 pub fn start(request: &StartRequest, progress: &dyn Progress, cancel: &Cancel) -> Result<StartedServer, Error> {
+    start_with(request, &[], progress, cancel)
+}
+
+/// The same with further settings on the command line.
+pub(super) fn start_with(
+    request: &StartRequest,
+    settings: &[(String, String)],
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<StartedServer, Error> {
     let started = Instant::now();
     let deadline = started + request.wait;
     let directory = &request.data_directory;
@@ -93,7 +103,9 @@ pub fn start(request: &StartRequest, progress: &dyn Progress, cancel: &Cancel) -
         port: request.port,
         socket_folder,
         // A restored postgresql.conf may name the source's directory: without this, the source itself would be started.
-        settings: vec![("data_directory".to_owned(), directory.display().to_string())],
+        settings: std::iter::once(("data_directory".to_owned(), directory.display().to_string()))
+            .chain(settings.iter().cloned())
+            .collect(),
         log_file: directory.join(LOG_FILE),
         wait: request.wait,
     };

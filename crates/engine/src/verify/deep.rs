@@ -101,10 +101,13 @@ pub(super) fn enter(error: Error, findings: &mut Findings) -> Result<(), Error> 
         | Error::Read(_)
         | Error::Backup(_)
         | Error::Verify(_)
+        | Error::Retention(_)
         | Error::Pipeline(_)
         | Error::Wal(_)
         | Error::WalArchive(_)
-        | Error::Journal(_) => false,
+        | Error::Journal(_)
+        | Error::ThrowAway(_)
+        | Error::Database(_) => false,
     };
     if of_the_archive {
         findings.error(&error);

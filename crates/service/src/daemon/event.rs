@@ -1,29 +1,11 @@
+use crate::notify::NotifyEvent;
+use crate::scheduler::SchedulerEvent;
 use engine::wal::{ReceiveEvent, SlotFinding};
 use pgformat::Lsn;
 use serde::Serialize;
 use serde_json::Value;
-
-/// How grave something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// As it should be.
-    Info,
-    /// Somebody should look at it.
-    Warning,
-    /// It does not work.
-    Error,
-}
-
-impl Level {
-    /// Returns the word in the log.
-    pub fn word(self) -> &'static str {
-        match self {
-            Level::Info => "INFO",
-            Level::Warning => "WARNING",
-            Level::Error => "ERROR",
-        }
-    }
-}
+use vault::journal::EventLevel;
+use vault::repository::BackupId;
 
 /// Something that the daemon did or saw. Serializes to `{"key": …, arguments}`.
 #[allow(missing_docs, reason = "each variant says what its fields are")]
@@ -42,31 +24,69 @@ pub enum DaemonEvent {
     DaemonLagging { lag_bytes: u64, seconds: u64 },
     /// It has caught up again.
     DaemonCaughtUp { lsn: Lsn },
+    /// What is told can't be written into the repository's journal; the log has it.
+    DaemonJournalFailed { error: Value },
+    /// What the scheduler tells.
+    #[serde(untagged)]
+    Schedule(SchedulerEvent),
     /// What the receiver or the slot tells.
     #[serde(untagged)]
     Receive(ReceiveEvent),
     /// What the slot tells.
     #[serde(untagged)]
     Slot(SlotFinding),
+    /// What the channels of notifications tell.
+    #[serde(untagged)]
+    Notify(NotifyEvent),
 }
 
 impl DaemonEvent {
     /// Returns how grave it is.
-    pub fn level(&self) -> Level {
+    pub fn level(&self) -> EventLevel {
         match self {
-            DaemonEvent::DaemonReceiverFailed { .. } => Level::Error,
-            DaemonEvent::DaemonStreamEnded { .. } | DaemonEvent::DaemonLagging { .. } => Level::Warning,
+            DaemonEvent::DaemonReceiverFailed { .. } | DaemonEvent::DaemonJournalFailed { .. } => EventLevel::Error,
+            DaemonEvent::Schedule(event) => event.level(),
+            DaemonEvent::Notify(event) => event.level(),
+            DaemonEvent::DaemonStreamEnded { .. } | DaemonEvent::DaemonLagging { .. } => EventLevel::Warning,
             DaemonEvent::Receive(event) => match event {
-                ReceiveEvent::WalGapFound { .. } | ReceiveEvent::WalSlotDropped { .. } => Level::Error,
-                ReceiveEvent::WalSlotReplaced { .. } => Level::Warning,
-                _ => Level::Info,
+                ReceiveEvent::WalGapFound { .. } | ReceiveEvent::WalSlotDropped { .. } => EventLevel::Error,
+                ReceiveEvent::WalSlotReplaced { .. } => EventLevel::Warning,
+                _ => EventLevel::Info,
             },
             DaemonEvent::Slot(finding) => match finding {
-                SlotFinding::SlotLost { .. } | SlotFinding::SlotUnusable { .. } => Level::Error,
-                _ => Level::Warning,
+                SlotFinding::SlotLost { .. } | SlotFinding::SlotUnusable { .. } => EventLevel::Error,
+                _ => EventLevel::Warning,
             },
-            _ => Level::Info,
+            _ => EventLevel::Info,
         }
+    }
+
+    /// Tells whether the repository's journal should have it, too: what somebody may ask for in a year, not each segment and not
+    /// the receiver's every attempt.
+    pub fn is_of_weight(&self) -> bool {
+        match self {
+            DaemonEvent::Receive(event) => matches!(
+                event,
+                ReceiveEvent::WalGapFound { .. }
+                    | ReceiveEvent::WalSlotDropped { .. }
+                    | ReceiveEvent::WalSlotReplaced { .. }
+                    | ReceiveEvent::WalSlotCreated { .. }
+                    | ReceiveEvent::WalTimelineSwitched { .. }
+            ),
+            DaemonEvent::Slot(finding) => !matches!(finding, SlotFinding::SlotUnbounded { .. }),
+            DaemonEvent::DaemonJournalFailed { .. } | DaemonEvent::DaemonStreamEnded { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Returns the backup that it is about.
+    pub fn backup_id(&self) -> Option<BackupId> {
+        let DaemonEvent::Schedule(SchedulerEvent::RunFinished { note, .. } | SchedulerEvent::RunUnneeded { note, .. }) =
+            self
+        else {
+            return None;
+        };
+        (note["key"] == "run-note-backup").then(|| note["id"].as_u64().map(BackupId)).flatten()
     }
 }
 

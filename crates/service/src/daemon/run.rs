@@ -1,88 +1,170 @@
-use super::backoff::Backoff;
-use super::observer::StreamObserver;
-use super::slot_watch::SlotWatch;
-use super::{DaemonEvent, DaemonLog};
+use super::jobs::{DaemonHooks, JobRunner};
+use super::monitor::Pulse;
+use super::receiver::keep_receiving;
+use super::teller::Teller;
+use super::{DaemonError, DaemonEvent, DaemonLog, DaemonMonitor, DaemonState, ReceiverSettings, lock};
+use crate::scheduler::{RuleFile, Scheduler, SystemClock};
+use engine::Cancel;
+use engine::backup::BackupOptions;
 use engine::cluster::ConnectionSettings;
-use engine::wal::{ReceiveOptions, ReceiveOutcome, StopWhen, receive};
-use engine::{Cancel, Error};
+use engine::wal::ReceiveOptions;
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
+use vault::journal::Journal;
 use vault::repository::Repository;
 
-/// How often a pause looks at whether to end.
-const CANCEL_CHECK: Duration = Duration::from_millis(100);
+/// How often the parts are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often they are said to be alive.
+const ALIVE: Duration = Duration::from_secs(1);
 
 /// What the daemon works with.
-pub struct DaemonSettings {
+pub struct DaemonSettings<'a> {
     /// The server.
     pub connection: ConnectionSettings,
-    /// Where WAL goes.
+    /// Where backups and WAL go.
     pub repository: Repository,
-    /// How it is received; `stop` is overridden.
-    pub receive: ReceiveOptions,
+    /// How WAL is received; `None` when it is not. `stop` is overridden.
+    pub receive: Option<ReceiveOptions>,
+    /// How the schedule is run; `None` when it is not.
+    pub schedule: Option<ScheduleSettings<'a>>,
 }
 
-/// Stays up until cancelled: receives WAL, and tries again, after a growing pause, whenever that ends.
+/// What the schedule is run with.
+pub struct ScheduleSettings<'a> {
+    /// How backups are taken.
+    pub backups: BackupOptions,
+    /// The rules that the configuration file sets.
+    pub rule_file: &'a dyn RuleFile,
+    /// Does everything that is no backup.
+    pub hooks: &'a dyn DaemonHooks,
+}
+
+/// One part of the daemon, in a thread of its own.
+struct Part<'scope> {
+    name: &'static str,
+    thread: ScopedJoinHandle<'scope, Result<(), DaemonError>>,
+}
+
+/// Stays up until cancelled: receives WAL and runs the schedule.
 ///
 /// # Errors
-/// Only at the very beginning, when trying again can't help: another receiver works for this repository, or the connection's
-/// settings make no sense. Everything later is logged and tried again.
-pub fn run(settings: &DaemonSettings, log: &dyn DaemonLog, cancel: &Cancel) -> Result<(), Error> {
-    let repository = settings.repository.storage().describe();
-    log.record(&DaemonEvent::DaemonStarted { pid: std::process::id(), repository });
-    let options = ReceiveOptions { stop: StopWhen::Never, ..settings.receive.clone() };
-    let mut backoff = Backoff::default();
-    let mut slot_watch = SlotWatch::default();
-    slot_watch.look(settings, log);
-    let mut is_first = true;
-    while !cancel.is_cancelled() {
-        let observer = StreamObserver::new(log);
-        let result = receive(&settings.connection, &settings.repository, &options, &observer, cancel);
-        if cancel.is_cancelled() {
-            if let Err(error) = result.as_ref().map_err(|error| error.key()) {
-                tracing::debug!(error, "the receiver ended while the daemon stopped");
-            }
-            break;
-        }
-        let pause = backoff.next(observer.has_streamed());
-        let seconds = pause.as_secs();
-        match result {
-            Ok(outcome) => log.record(&DaemonEvent::DaemonStreamEnded { lsn: outcome.durable_lsn, seconds }),
-            Err(error) if is_first && is_hopeless(&error) => return Err(error),
-            Err(error) => {
-                let error = serde_json::to_value(&error).unwrap_or_default();
-                log.record(&DaemonEvent::DaemonReceiverFailed { error, seconds });
-            }
-        }
-        is_first = false;
-        slot_watch.look(settings, log);
-        wait(pause, cancel);
+/// `DaemonBusy` when another daemon works for this repository; what makes the receiver or the schedule hopeless at the beginning;
+/// `DaemonPartDied`. Everything else is logged and tried again.
+/// # Cancellation
+/// A run that is under way is stopped, and made up at the next start; everything received is durable.
+pub fn run(
+    settings: &DaemonSettings<'_>,
+    log: &dyn DaemonLog,
+    monitor: &dyn DaemonMonitor,
+    cancel: &Cancel,
+) -> Result<(), DaemonError> {
+    monitor.state(DaemonState::Starting);
+    let result = run_locked(settings, log, monitor, cancel);
+    monitor.state(DaemonState::Stopped);
+    result
+}
+
+fn run_locked(
+    settings: &DaemonSettings<'_>,
+    log: &dyn DaemonLog,
+    monitor: &dyn DaemonMonitor,
+    cancel: &Cancel,
+) -> Result<(), DaemonError> {
+    let repository = &settings.repository;
+    if settings.receive.is_none() && settings.schedule.is_none() {
+        return Err(DaemonError::DaemonIdle {});
     }
-    log.record(&DaemonEvent::DaemonStopped {});
-    Ok(())
+    let guard = lock::take(repository, settings.schedule.is_some(), settings.receive.is_some())?;
+    let teller = Teller::new(log, Journal::of(repository));
+    let storage = repository.storage().describe();
+    teller.record(&DaemonEvent::DaemonStarted { pid: std::process::id(), repository: storage });
+    let pulse = Pulse::new(&teller, monitor);
+    // The parts are stopped together, by a signal or by the end of one of them.
+    let stop = Cancel::new();
+    let result = std::thread::scope(|scope| {
+        let mut parts = Vec::new();
+        parts.extend(receiver(scope, settings, &teller, &stop));
+        parts.extend(scheduler(scope, settings, &pulse, &stop));
+        supervise(&parts, settings.schedule.is_some().then_some(&pulse), monitor, cancel);
+        monitor.state(DaemonState::Stopping);
+        stop.cancel();
+        // All are waited for, whatever the first one says.
+        let ends: Vec<_> = parts.into_iter().map(end_of).collect();
+        ends.into_iter().find(Result::is_err).unwrap_or(Ok(()))
+    });
+    teller.record(&DaemonEvent::DaemonStopped {});
+    // The parts have ended; what is left of the lock ends with the process at the latest.
+    if let Err(error) = guard.release() {
+        tracing::warn!(%error, "the daemon's lock could not be released");
+    }
+    result
 }
 
-/// Receives what the server has now, and ends.
-///
-/// # Errors
-/// Those of [`receive`].
-pub fn run_once(settings: &DaemonSettings, log: &dyn DaemonLog, cancel: &Cancel) -> Result<ReceiveOutcome, Error> {
-    let options = ReceiveOptions { stop: StopWhen::CaughtUp(None), ..settings.receive.clone() };
-    receive(&settings.connection, &settings.repository, &options, &StreamObserver::new(log), cancel)
+fn receiver<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    settings: &'scope DaemonSettings<'_>,
+    log: &'scope dyn DaemonLog,
+    stop: &'scope Cancel,
+) -> Option<Part<'scope>> {
+    let receiver = ReceiverSettings {
+        connection: settings.connection.clone(),
+        repository: settings.repository.clone(),
+        receive: settings.receive.clone()?,
+    };
+    let is_alone = settings.schedule.is_none();
+    let thread = scope.spawn(move || Ok(keep_receiving(&receiver, is_alone, log, stop)?));
+    Some(Part { name: "receiver", thread })
 }
 
-/// Tells whether waiting can't help.
-fn is_hopeless(error: &Error) -> bool {
-    ["wal-receiver-busy", "cluster-settings", "cluster-version", "wal-foreign", "repository-foreign"]
-        .contains(&error.key().as_str())
+fn scheduler<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    settings: &'scope DaemonSettings<'_>,
+    pulse: &'scope Pulse<'_>,
+    stop: &'scope Cancel,
+) -> Option<Part<'scope>> {
+    let schedule = settings.schedule.as_ref()?;
+    let thread = scope.spawn(move || {
+        let runner = JobRunner {
+            connection: &settings.connection,
+            repository: &settings.repository,
+            backups: &schedule.backups,
+            hooks: schedule.hooks,
+        };
+        let scheduler = Scheduler {
+            repository: &settings.repository,
+            rule_file: schedule.rule_file,
+            runner: &runner,
+            clock: &SystemClock,
+            watch: pulse,
+        };
+        Ok(scheduler.run(stop)?)
+    });
+    Some(Part { name: "scheduler", thread })
 }
 
-fn wait(pause: Duration, cancel: &Cancel) {
-    let end = Instant::now() + pause;
-    while !cancel.is_cancelled() {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
+/// Watches the parts until one of them ends, or until cancelled. What it calls alive is alive: each thread is there, and the
+/// scheduler's comes around.
+fn supervise(parts: &[Part<'_>], pulse: Option<&Pulse<'_>>, monitor: &dyn DaemonMonitor, cancel: &Cancel) {
+    let mut is_running = false;
+    let mut told_alive: Option<Instant> = None;
+    while !cancel.is_cancelled() && parts.iter().all(|part| !part.thread.is_finished()) {
+        if !is_running && pulse.is_none_or(Pulse::has_begun) {
+            monitor.state(DaemonState::Running);
+            is_running = true;
         }
-        std::thread::sleep(left.min(CANCEL_CHECK));
+        if told_alive.is_none_or(|told| told.elapsed() >= ALIVE) && pulse.is_none_or(Pulse::is_alive) {
+            monitor.alive();
+            told_alive = Some(Instant::now());
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Waits for a part.
+fn end_of(part: Part<'_>) -> Result<(), DaemonError> {
+    match part.thread.join() {
+        Ok(result) => result,
+        Err(_) => Err(DaemonError::DaemonPartDied { part: part.name.to_owned() }),
     }
 }

@@ -1,4 +1,4 @@
-use super::{DaemonEvent, DaemonLog, DaemonSettings};
+use super::{DaemonEvent, DaemonLog, ReceiverSettings};
 use engine::cluster::Connection;
 use engine::wal::{ReceiveEvent, SlotFinding, drop_slot, slot_health};
 
@@ -11,7 +11,7 @@ pub struct SlotWatch {
 
 impl SlotWatch {
     /// Tells of what is new, and lets the slot go when it holds back too much. Unreachable servers are the receiver's to tell of.
-    pub fn look(&mut self, settings: &DaemonSettings, log: &dyn DaemonLog) {
+    pub fn look(&mut self, settings: &ReceiverSettings, log: &dyn DaemonLog) {
         let (slot, limit) = (&settings.receive.slot, settings.receive.max_slot_retained_bytes);
         let Ok(mut connection) = Connection::connect(&settings.connection) else { return };
         let health = match slot_health(&mut connection, slot, limit) {

@@ -4,6 +4,7 @@ use super::kinds::{KindHealth, KindTotal, kinds, totals};
 use super::space::{Space, space};
 use super::validations::{ValidationHealth, validations};
 use super::wal::{WalHealth, wal_health};
+use crate::scheduler::JobView;
 use engine::Error;
 use engine::cluster::ConnectionSettings;
 use engine::verify::ValidationHistory;
@@ -34,10 +35,21 @@ pub struct HealthQuestion<'a> {
 pub struct JobDue {
     /// The kind.
     pub kind: BackupKind,
-    /// The latest due time that has passed.
-    pub last: Option<Timestamp>,
+    /// A due time that has passed and is not done.
+    pub pending: Option<Timestamp>,
     /// The next one.
     pub next: Option<Timestamp>,
+}
+
+impl JobDue {
+    /// Takes it from what is known of the schedule's jobs.
+    pub fn of(jobs: &[JobView]) -> Vec<JobDue> {
+        let due = |job: &JobView| {
+            let kind = job.job.backup_kind()?;
+            Some(JobDue { kind, pending: job.pending, next: job.next.first().copied() })
+        };
+        jobs.iter().filter_map(due).collect()
+    }
 }
 
 /// How the backups are. Its JSON form is described in docs/reference/json.md.
@@ -51,6 +63,8 @@ pub struct RepositoryHealth {
     pub attention: Vec<Attention>,
     /// The backup that runs now.
     pub running: Option<RunningBackup>,
+    /// The cleanup that runs now.
+    pub cleaning: Option<RunningBackup>,
     /// The newest completed one.
     pub last_backup: Option<BackupRecord>,
     /// Each kind: its last backup, its next.
@@ -93,6 +107,7 @@ pub fn health(question: &HealthQuestion<'_>) -> Result<RepositoryHealth, Error> 
         totals: totals(&contents),
         chains: chain_links(&contents, &history),
         running: contents.running,
+        cleaning: contents.cleaning,
         kinds,
         space,
         validation,

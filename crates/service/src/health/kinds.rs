@@ -51,7 +51,7 @@ pub(super) fn kinds(contents: &RepositoryContents, due: &[JobDue], now: Timestam
             last_started_at: last.map(|record| record.started_at),
             last_seconds: last.and_then(seconds),
             next_due_at: due.and_then(|due| due.next),
-            late_since: due.and_then(|due| due.last).filter(|due| is_late(contents, kind, *due, now)),
+            late_since: due.and_then(|due| due.pending).filter(|due| is_late(contents, kind, *due, now)),
         }
     };
     BackupKind::ALL.into_iter().map(of_kind).collect()

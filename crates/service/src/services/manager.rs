@@ -1,14 +1,18 @@
 use super::{
-    BackupResult, BackupService, RestorePoint, ServiceSettings, SpaceUsage, StatusSummary, TotalStatistics,
-    TypeStatistics, UsedSpace,
+    BackupResult, BackupService, DatabaseResult, RestorePoint, RestoreService, ServiceSettings, SpaceUsage,
+    StatusSummary, TotalStatistics, TypeStatistics, UsedSpace,
 };
 use crate::health::{HealthQuestion, RepositoryHealth, health};
+use crate::scheduler::{
+    Job, JobTime, JobView, Memory, Rule, Rules, Schedule, ScheduleError, set_rule, stored_rules, view,
+};
 use engine::backup::BackupRequest;
+use engine::restore::{RecoveryTarget, RestoreSelector};
 use engine::verify::{DueRound, DueValidations, validate_due};
 use engine::{Cancel, Error, Progress};
 use jiff::Timestamp;
 use std::time::Duration;
-use vault::repository::{BackupKind, BackupState, RepositoryContents};
+use vault::repository::{BackupId, BackupKind, BackupState, RepositoryContents};
 
 /// Stands above backups, restores and the schedule: the description's `BackupManager`.
 pub struct BackupManager {
@@ -32,6 +36,20 @@ impl BackupManager {
         self.backups.backup(BackupRequest::of(kind), progress, cancel)
     }
 
+    /// Restores the connection's own database, as it was at the end of a backup, into the live server under a new name: the
+    /// description's `restore_from_backup_id(123, 'nexoryn_tech_restaurado')`. The other databases are not touched.
+    pub fn restore_from_backup_id(
+        &self,
+        id: BackupId,
+        name: &str,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> DatabaseResult {
+        let restores = RestoreService::new(&self.backups);
+        let selector = RestoreSelector::Backup(id);
+        restores.restore_database(selector, RecoveryTarget::BackupEnd, None, name, progress, cancel)
+    }
+
     /// Validates every completed backup, the never validated first, and enters each outcome into the journal.
     ///
     /// # Errors
@@ -40,6 +58,26 @@ impl BackupManager {
         // Nothing is too fresh, and there is no limit of time.
         let all = DueValidations { again_after: Duration::ZERO, budget: None, ..self.settings.validation.clone() };
         validate_due(&self.settings.repository, &all, Timestamp::MAX, progress, cancel)
+    }
+
+    /// Says when a job runs: the description's `set_schedule('FULL', day=1, hour=0, minute=0)`. A running daemon takes it up within
+    /// seconds.
+    ///
+    /// # Errors
+    /// `ScheduleTime`, `ScheduleDays` for a time that there is not; `ScheduleBusy`, `ScheduleUnreadable`; storage errors.
+    pub fn set_schedule(&self, job: Job, time: JobTime) -> Result<(), ScheduleError> {
+        set_rule(&self.settings.repository, job, Some(&Rule::at(time)?))
+    }
+
+    /// Shows each job of the schedule with its next due times, as a daemon without a configuration file keeps it.
+    ///
+    /// # Errors
+    /// `ScheduleUnreadable`; storage errors.
+    pub fn schedule(&self, next: usize) -> Result<Vec<JobView>, ScheduleError> {
+        let repository = &self.settings.repository;
+        let zone = self.settings.backup.time_zone.clone();
+        let schedule = Schedule::of(&Rules::new(), &stored_rules(repository)?, zone)?;
+        Ok(view(&schedule, Memory::read(repository)?.as_ref(), Timestamp::now(), next))
     }
 
     /// Sums up: statistics, space, restore points, what needs attention. The server is asked about its slot if it can be.

@@ -13,7 +13,7 @@ pub use backup::BackupService;
 pub use manager::BackupManager;
 pub use restore::{RestoreInto, RestoreService, StartAt};
 pub use results::{
-    BackupResult, ChainCheck, ChainValidation, PreviewedBackup, RestorePoint, RestorePreview, RestoreResult,
-    SpaceUsage, StatusSummary, TotalStatistics, TypeStatistics, UsedSpace,
+    BackupResult, ChainCheck, ChainValidation, DatabaseResult, PreviewedBackup, RestorePoint, RestorePreview,
+    RestoreResult, SpaceUsage, StatusSummary, TotalStatistics, TypeStatistics, UsedSpace,
 };
 pub use settings::ServiceSettings;

@@ -1,14 +1,17 @@
 use super::results::mebibytes;
 use super::{
-    BackupService, ChainCheck, ChainValidation, PreviewedBackup, RestorePreview, RestoreResult, ServiceSettings,
+    BackupService, ChainCheck, ChainValidation, DatabaseResult, PreviewedBackup, RestorePreview, RestoreResult,
+    ServiceSettings,
 };
+use engine::cluster::Connection;
 use engine::restore::{
-    RecoveryRequest, RecoveryTarget, RestorePlan, RestoreRequest, RestoreSelector, StartRequest, StartedServer,
-    WalDelivery, apply, plan, start,
+    DatabasePlan, DatabaseRequest, DumpParts, RecoveryRequest, RecoveryTarget, RestorePlan, RestoreRequest,
+    RestoreSelector, StartRequest, StartedServer, ThrowAwayPlace, ThrowAwayRequest, WalDelivery, apply, plan,
+    restore_database, start,
 };
 use engine::verify::validate_recorded;
 use engine::{Cancel, Error, Progress};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use pgformat::Lsn;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -116,6 +119,67 @@ impl RestoreService {
             port: into.start.as_ref().filter(|_| error.is_none()).map(|start| start.port),
             error,
         }
+    }
+
+    /// Restores one database, as it was at a target, into the live server under a new name; see
+    /// [`engine::restore::restore_database`]. `None` takes the database that the service's connection reaches.
+    pub fn restore_database(
+        &self,
+        selector: RestoreSelector,
+        target: RecoveryTarget,
+        database: Option<&str>,
+        name: &str,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> DatabaseResult {
+        let begin = Instant::now();
+        let done = self.database_request(selector, target, database, name).and_then(|request| {
+            let plan = DatabasePlan::make(&self.settings.repository, &request)?;
+            restore_database(&self.settings.repository, plan, &request, progress, cancel)
+        });
+        DatabaseResult::of(name, done, begin.elapsed().as_secs_f64())
+    }
+
+    fn database_request(
+        &self,
+        selector: RestoreSelector,
+        target: RecoveryTarget,
+        database: Option<&str>,
+        name: &str,
+    ) -> Result<DatabaseRequest, Error> {
+        let settings = &self.settings;
+        let database = match database {
+            Some(database) => database.to_owned(),
+            None => Connection::connect(&settings.connection)?.database(),
+        };
+        let folder = &settings.work_folder;
+        Ok(DatabaseRequest {
+            database,
+            name: name.to_owned(),
+            into: settings.connection.clone(),
+            throw_away: ThrowAwayRequest {
+                selector,
+                recovery: RecoveryRequest { target, delivery: WalDelivery::Stage, ..RecoveryRequest::default() },
+                place: ThrowAwayPlace { work_folder: folder.clone(), registry: folder.clone() },
+                owner: None,
+                search: settings.binaries.clone(),
+                jobs: settings.backup.jobs,
+                port: None,
+                users: Vec::new(),
+                read_only: false,
+                wait: START_WAIT,
+            },
+            parts: DumpParts::All,
+            tables: Vec::new(),
+            schemas: Vec::new(),
+            replace: false,
+            drop_old: false,
+            create_roles: false,
+            no_owner: false,
+            no_privileges: false,
+            no_tablespaces: false,
+            now: Zoned::now().with_time_zone(settings.backup.time_zone.clone()),
+        })
     }
 
     /// Says what a restore to an instant would apply; nothing is written.

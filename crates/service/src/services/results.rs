@@ -1,6 +1,7 @@
 //! What the services answer. In Rust the names are English; serialized, they are the description's.
 
 use engine::Error;
+use engine::restore::DatabaseOutcome;
 use jiff::Timestamp;
 use pgformat::Lsn;
 use serde::{Serialize, Serializer};
@@ -74,6 +75,38 @@ pub struct RestoreResult {
     /// The port on which it answers, when it was started.
     #[serde(rename = "puerto")]
     pub port: Option<u16>,
+    /// Why it failed.
+    #[serde(serialize_with = "error_form")]
+    pub error: Option<Error>,
+}
+
+/// How the restore of one database ended.
+#[derive(Debug, Serialize)]
+pub struct DatabaseResult {
+    /// Whether the database is there, whole.
+    #[serde(rename = "exitoso")]
+    pub succeeded: bool,
+    /// What happened, in English; [`Self::error`] is for programs.
+    #[serde(rename = "mensaje")]
+    pub message: String,
+    /// Its new name.
+    #[serde(rename = "base_de_datos")]
+    pub name: String,
+    /// The backups that were applied, the FULL first.
+    #[serde(rename = "backups_aplicados")]
+    pub backups_applied: Vec<BackupId>,
+    /// Wall time.
+    #[serde(rename = "tiempo_segundos")]
+    pub seconds: f64,
+    /// Where recovery ended.
+    #[serde(rename = "lsn_final")]
+    pub end_lsn: Option<Lsn>,
+    /// How many tables it has.
+    #[serde(rename = "tablas")]
+    pub tables: u64,
+    /// What its user should know: `{"key": …, arguments}` each.
+    #[serde(rename = "avisos")]
+    pub warnings: Vec<Value>,
     /// Why it failed.
     #[serde(serialize_with = "error_form")]
     pub error: Option<Error>,
@@ -262,6 +295,36 @@ impl BackupResult {
             warnings: Vec::new(),
             error: Some(error),
         }
+    }
+}
+
+impl DatabaseResult {
+    pub(super) fn of(name: &str, done: Result<DatabaseOutcome, Error>, seconds: f64) -> Self {
+        let mut result = DatabaseResult {
+            succeeded: done.is_ok(),
+            message: String::new(),
+            name: name.to_owned(),
+            backups_applied: Vec::new(),
+            seconds,
+            end_lsn: None,
+            tables: 0,
+            warnings: Vec::new(),
+            error: None,
+        };
+        match done {
+            Ok(outcome) => {
+                result.message = format!("database {} restored as {name}: {} tables", outcome.database, outcome.tables);
+                result.backups_applied = outcome.backups;
+                result.end_lsn = outcome.end_lsn;
+                result.tables = outcome.tables;
+                result.warnings = outcome.warnings;
+            }
+            Err(error) => {
+                result.message = error.to_string();
+                result.error = Some(error);
+            }
+        }
+        result
     }
 }
 

@@ -3,6 +3,7 @@ use engine::cluster::{BinarySearch, ConnectionSettings};
 use engine::reader::ReaderChoice;
 use engine::verify::{DueValidations, ValidationLevel};
 use jiff::tz::TimeZone;
+use std::path::PathBuf;
 use std::time::Duration;
 use vault::repository::Repository;
 
@@ -22,6 +23,9 @@ pub struct ServiceSettings {
     pub binaries: BinarySearch,
     /// The permanent replication slot.
     pub slot: String,
+    /// Where throw-away clusters are made, out of which one database is restored: needs room for the whole cluster, and the user that
+    /// runs servers must be able to pass it.
+    pub work_folder: PathBuf,
 }
 
 impl ServiceSettings {
@@ -52,6 +56,7 @@ impl ServiceSettings {
             },
             binaries: BinarySearch { configured: None, path_folders: Vec::new() },
             slot: "cadena".to_owned(),
+            work_folder: std::env::temp_dir(),
         }
     }
 }

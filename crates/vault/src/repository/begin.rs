@@ -1,10 +1,11 @@
 //! How does a backup begin? The lock, the sweep after the dead, an id, a name.
 
 use super::contents::FoundRecord;
-use super::layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, SEQUENCE_KEY, archive_key, record_key};
+use super::layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, REMOVALS_KEY, SEQUENCE_KEY, archive_key, record_key};
 use super::record_file::{self, ID_LIMIT};
 use super::running::HolderNote;
-use super::{BackupId, BackupKind, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError, RunningBackup};
+use super::{BackupId, BackupKind, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError};
+use super::{RunningBackup, RunningWork};
 use crate::journal::{EventLevel, Journal, NewEvent};
 use crate::storage::{LockAttempt, LockGuard, StorageError};
 use serde::{Deserialize, Serialize};
@@ -18,21 +19,18 @@ struct Sequence {
 }
 
 impl Repository {
-    /// Takes the lock, sweeps up after a holder that died (its partial archive goes, a FALLIDO record tells of it), and
-    /// reserves an id and a name. `now` gives the name its local time.
+    /// Takes the lock, sweeps up after a holder that died (its partial archive goes, a FALLIDO record tells of it; what a
+    /// cleanup had begun to remove goes), and reserves an id and a name. `now` gives the name its local time.
     ///
     /// # Errors
-    /// `RepositoryBusy` when another backup runs; `RepositoryUnreadable` when the sequence of ids can't be read.
+    /// `RepositoryBusy` when another backup or a cleanup runs; `RepositoryUnreadable` when the sequence of ids can't be read.
     pub fn begin_backup(&self, kind: BackupKind, now: &jiff::Zoned) -> Result<BackupSlot, RepositoryError> {
         let mut running = RunningBackup::of_this_process(kind, now.timestamp());
-        let attempt = self.storage().try_lock(LOCK_KEY, &|left| HolderNote::after(&running, left).text())?;
-        let (mut guard, left) = match attempt {
-            LockAttempt::Held { holder } => return Err(busy(&holder)),
-            LockAttempt::Acquired { guard, left_by_dead_holder } => (guard, left_by_dead_holder),
-        };
-
-        // On an error here the guard is dropped, not released: the text beside the lock still names the dead.
-        self.sweep_after_the_dead(&running, left.as_deref())?;
+        let mut guard = self.take_lock(&running)?;
+        // What a cleanup could not remove is in no backup's way: it stays named, and the next one tries again.
+        if let Err(error) = self.finish_removals() {
+            tracing::warn!(%error, "what a cleanup that died had begun to remove is not gone yet");
+        }
 
         // From here on a failure leaves nothing that a later run would have to know of.
         match self.reserve(&mut running, guard.as_mut(), now) {
@@ -46,12 +44,25 @@ impl Repository {
         }
     }
 
+    /// Takes the lock and sweeps up after the backups of dead holders. On an error the guard is dropped, not released: the text
+    /// beside the lock still names the dead.
+    pub(super) fn take_lock(&self, running: &RunningBackup) -> Result<Box<dyn LockGuard>, RepositoryError> {
+        let attempt = self.storage().try_lock(LOCK_KEY, &|left| HolderNote::after(running, left).text())?;
+        let (guard, left) = match attempt {
+            LockAttempt::Held { holder } => return Err(busy(&holder)),
+            LockAttempt::Acquired { guard, left_by_dead_holder } => (guard, left_by_dead_holder),
+        };
+        self.sweep_after_the_dead(running, left.as_deref())?;
+        Ok(guard)
+    }
+
     fn sweep_after_the_dead(&self, running: &RunningBackup, left: Option<&[u8]>) -> Result<(), RepositoryError> {
         let Some(left) = left else { return Ok(()) };
         for dead in HolderNote::after(running, Some(left)).unswept {
             self.sweep_interrupted(&dead)?;
         }
         self.storage().sweep(SEQUENCE_KEY)?;
+        self.storage().sweep(REMOVALS_KEY)?;
         self.storage().sweep(DESCRIPTION_KEY)?;
         Ok(())
     }
@@ -160,13 +171,19 @@ impl Repository {
 fn busy(holder: &[u8]) -> RepositoryError {
     match HolderNote::read(holder).map(|note| note.running) {
         Some(running) => RepositoryError::RepositoryBusy {
-            // Before it has a name, its kind says what it is.
-            name: if running.archive_name.is_empty() { running.kind.word().to_owned() } else { running.archive_name },
+            work: running.work.word(),
+            name: match running.work {
+                RunningWork::Cleanup => "cadena cleanup".to_owned(),
+                // Before it has a name, its kind says what it is.
+                RunningWork::Backup if running.archive_name.is_empty() => running.kind.word().to_owned(),
+                RunningWork::Backup => running.archive_name,
+            },
             pid: running.pid,
             host: running.host,
             since: running.started_at.to_string(),
         },
         None => RepositoryError::RepositoryBusy {
+            work: RunningWork::Backup.word(),
             name: "unknown".to_owned(),
             pid: 0,
             host: "unknown".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::{BackupId, BackupKind, BackupRecord, BackupState, Repository, RepositoryContents, RepositoryError};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Says why a backup can't be restored though its own record is sound. Serializes to `{"key": …, arguments}`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
@@ -45,6 +46,23 @@ impl RepositoryContents {
         }
         chain.reverse();
         Ok(chain)
+    }
+
+    /// Returns the completed backups whose archive and whole chain are there: those of which [`Self::chain`] makes no complaint.
+    pub fn restorable(&self) -> BTreeSet<BackupId> {
+        let mut restorable = BTreeSet::new();
+        // In ascending order: what is said of a base holds for all that stands on it.
+        for record in &self.records {
+            let is_there = record.state == BackupState::Completed && !self.without_archive.contains(&record.id);
+            let stands = match record.base_id {
+                None => true,
+                Some(base_id) => restorable.contains(&base_id) && self.base_of(record, base_id).is_ok(),
+            };
+            if is_there && stands {
+                restorable.insert(record.id);
+            }
+        }
+        restorable
     }
 
     fn base_of(&self, link: &BackupRecord, base_id: BackupId) -> Result<&BackupRecord, ChainFault> {

@@ -2,7 +2,8 @@
 
 use super::layout::{BackupName, LOCK_KEY, archive_key, record_key};
 use super::running::HolderNote;
-use super::{BackupId, BackupKind, BackupRecord, BackupState, Repository, RepositoryError, RunningBackup, record_file};
+use super::{BackupId, BackupKind, BackupRecord, BackupState, Repository, RepositoryError};
+use super::{RunningBackup, RunningWork, record_file};
 use crate::storage::{LockHolder, StoredObject};
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,6 +23,8 @@ pub struct RepositoryContents {
     pub running: Option<RunningBackup>,
     /// A backup whose process died; the next run sweeps it up.
     pub interrupted: Option<RunningBackup>,
+    /// The cleanup that runs now, if one does.
+    pub cleaning: Option<RunningBackup>,
 }
 
 /// A record that can't be read, and why.
@@ -33,6 +36,22 @@ pub struct UnreadableRecord {
     pub id: Option<BackupId>,
     /// What is wrong with it.
     pub detail: String,
+}
+
+impl UnreadableRecord {
+    /// Tells whether it is that of a backup, and not another object that could not be read.
+    pub fn is_of_backup(&self) -> bool {
+        BackupKind::ALL
+            .into_iter()
+            .any(|kind| self.key.strip_prefix(kind.folder()).is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    /// Tells whether it may be of a backup that stands on the one with this id: of one that came later and is no FULL.
+    pub fn may_stand_on(&self, id: BackupId) -> bool {
+        let is_full =
+            self.key.starts_with(&format!("{}/{}_", BackupKind::Full.folder(), BackupKind::Full.name_prefix()));
+        self.is_of_backup() && !is_full && self.id.is_none_or(|doubtful| doubtful > id)
+    }
 }
 
 /// What lies where a record would.
@@ -111,6 +130,9 @@ impl Repository {
         let mut unswept = note.unswept.clone();
         let holder_alone = note.running.name().is_some().then(|| note.running.clone());
         match holder {
+            LockHolder::Alive(_) if note.running.work == RunningWork::Cleanup => {
+                contents.cleaning = Some(note.running.clone());
+            }
             LockHolder::Alive(_) => contents.running = holder_alone,
             _ => unswept.extend(holder_alone),
         }
@@ -140,7 +162,13 @@ impl Repository {
             }
             FoundRecord::Absent => {
                 let named = note.is_some_and(|note| note.named().any(|named| named.name().as_ref() == Some(name)));
-                if files.archive_bytes.is_some() && !named && self.storage().size_bytes(&archive_key(name))?.is_some() {
+                // A cleanup may have removed the record just now. It says so before it does, and unsays it when the archive is
+                // gone, too: so it is asked after the record, and before the archive is looked for once more.
+                if files.archive_bytes.is_some()
+                    && !named
+                    && !self.is_being_removed(name)?
+                    && self.storage().size_bytes(&archive_key(name))?.is_some()
+                {
                     contents.orphan_archives.push(archive_key(name));
                 }
                 return Ok(());

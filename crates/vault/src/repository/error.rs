@@ -20,9 +20,9 @@ pub enum RepositoryError {
     /// An object that has to be understood is not.
     #[error("{object} in {storage} can't be read: {detail}")]
     RepositoryUnreadable { storage: String, object: String, detail: String },
-    /// Another backup holds the lock.
-    #[error("a backup is running: {name}, process {pid} on {host}, since {since}")]
-    RepositoryBusy { name: String, pid: u32, host: String, since: String },
+    /// Another backup, or a cleanup, holds the lock. `work` says which.
+    #[error("a {work} is running: {name}, process {pid} on {host}, since {since}")]
+    RepositoryBusy { work: &'static str, name: String, pid: u32, host: String, since: String },
     /// No record has the id.
     #[error("there is no backup {id}")]
     RepositoryNoBackup { id: String },
@@ -44,6 +44,12 @@ pub enum RepositoryError {
     /// A record that was to be written would not be read again: a fault of the caller.
     #[error("the record of backup {id} can't be written: {detail}")]
     RepositoryRecordInvalid { id: String, detail: String },
+    /// A backup that was to be removed is still needed, or has changed: a fault of the caller, or of somebody who works beside us.
+    #[error("backup {id} is not removed: {detail}")]
+    RepositoryRemovalRefused { id: String, detail: String },
+    /// The process that made a backup died, or gave up without a word. Never returned: FALLIDO records hold it.
+    #[error("process {pid} on {host} ended before the backup was complete")]
+    BackupInterrupted { host: String, pid: u32 },
     /// A chain can't be restored.
     #[error(transparent)]
     #[serde(untagged)]

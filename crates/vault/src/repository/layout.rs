@@ -4,7 +4,9 @@ use super::BackupKind;
 pub const DESCRIPTION_KEY: &str = "cadena.json";
 /// The key of the object that remembers the last backup id given out.
 pub const SEQUENCE_KEY: &str = "sequence.json";
-/// The key of the lock that a running backup holds.
+/// The key of the object that names the backups whose removal has begun.
+pub const REMOVALS_KEY: &str = "removals.json";
+/// The key of the lock that a running backup or cleanup holds.
 pub const LOCK_KEY: &str = "lock";
 
 const ARCHIVE_ENDING: &str = ".backup";

@@ -1,4 +1,4 @@
-//! Which backups exist, and how does one come to exist? Layout, record, lock, commit, sweep.
+//! Which backups exist, and how does one come and go? Layout, record, lock, commit, sweep, removal.
 //!
 //! docs/format/repository.md is the contract; this module keeps it.
 
@@ -11,6 +11,7 @@ mod layout;
 mod open;
 mod record;
 mod record_file;
+mod removal;
 mod running;
 mod slot;
 
@@ -18,10 +19,11 @@ pub use chain::ChainFault;
 pub use contents::{RepositoryContents, UnreadableRecord};
 pub use description::{FORMAT_VERSION, RepositoryDescription};
 pub use error::RepositoryError;
-pub use layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, SEQUENCE_KEY, archive_key, record_key};
+pub use layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, REMOVALS_KEY, SEQUENCE_KEY, archive_key, record_key};
 pub use open::Repository;
 pub use record::{
     BackupId, BackupKind, BackupRecord, BackupState, CorruptPage, RECORD_VERSION, RecordBase, RecordTablespace,
 };
-pub use running::RunningBackup;
+pub use removal::{CleanupSlot, RemovedBackup};
+pub use running::{RunningBackup, RunningWork};
 pub use slot::BackupSlot;

@@ -138,12 +138,7 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
 
 /// Returns the error that tells of a process which died, or gave up without a word.
 pub(super) fn interruption(running: &RunningBackup) -> Value {
-    serde_json::json!({
-        "key": "backup-interrupted",
-        "host": running.host,
-        "pid": running.pid,
-        "message": format!("process {} on {} ended before the backup was complete", running.pid, running.host),
-    })
+    error_value(&running.interruption())
 }
 
 /// Returns an error as a record keeps it.

@@ -1,10 +1,38 @@
 use super::layout::BackupName;
-use super::{BackupId, BackupKind};
+use super::{BackupId, BackupKind, RepositoryError};
 use serde::{Deserialize, Serialize};
+
+/// What the holder of the lock does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunningWork {
+    /// It makes a backup.
+    #[default]
+    Backup,
+    /// It removes backups: `id` stays 0 and `archive_name` empty, and `kind` says nothing.
+    Cleanup,
+}
+
+impl RunningWork {
+    /// Returns the word in the holder's text: `backup`, `cleanup`.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunningWork::Backup => "backup",
+            RunningWork::Cleanup => "cleanup",
+        }
+    }
+
+    fn is_backup(&self) -> bool {
+        *self == RunningWork::Backup
+    }
+}
 
 /// What the holder of the lock writes about itself, so that others can say who works, and the next one can sweep up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningBackup {
+    /// What it does. Absent in the text of a backup.
+    #[serde(default, skip_serializing_if = "RunningWork::is_backup")]
+    pub work: RunningWork,
     /// 0 until an id has been reserved, a moment after the lock was taken.
     pub id: BackupId,
     /// What is being made.
@@ -25,6 +53,7 @@ impl RunningBackup {
     /// Describes a backup of this process that has neither id nor name yet.
     pub(super) fn of_this_process(kind: BackupKind, started_at: jiff::Timestamp) -> Self {
         RunningBackup {
+            work: RunningWork::Backup,
             id: BackupId(0),
             kind,
             archive_name: String::new(),
@@ -33,6 +62,16 @@ impl RunningBackup {
             pid: std::process::id(),
             tool_version: concat!("cadena ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
+    }
+
+    /// Describes a cleanup of this process.
+    pub(super) fn cleanup_of_this_process(started_at: jiff::Timestamp) -> Self {
+        RunningBackup { work: RunningWork::Cleanup, ..Self::of_this_process(BackupKind::Full, started_at) }
+    }
+
+    /// Returns what a record says of a backup whose process died.
+    pub fn interruption(&self) -> RepositoryError {
+        RepositoryError::BackupInterrupted { host: self.host.clone(), pid: self.pid }
     }
 
     /// Returns the reserved name; `None` before one is reserved, and for a text that names no archive of its kind.
@@ -113,6 +152,18 @@ mod tests {
         let third = HolderNote::after(&holder(0, ""), Some(&second.text()));
         assert_eq!(third.unswept, std::slice::from_ref(&first.running));
         assert_eq!(third.named().collect::<Vec<_>>(), [&first.running]);
+    }
+
+    #[test]
+    fn a_cleanup_says_so_and_leaves_nothing_to_sweep() {
+        let cleanup = RunningBackup::cleanup_of_this_process(jiff::Timestamp::UNIX_EPOCH);
+        let text = HolderNote { running: cleanup.clone(), unswept: Vec::new() }.text();
+        assert!(String::from_utf8(text.clone()).unwrap().contains("\"work\":\"cleanup\""));
+        assert_eq!(HolderNote::read(&text).unwrap().running, cleanup);
+        assert!(HolderNote::after(&holder(0, ""), Some(&text)).unswept.is_empty());
+        // A backup's text is what it always was.
+        let text = HolderNote { running: holder(1, ""), unswept: Vec::new() }.text();
+        assert!(!String::from_utf8(text).unwrap().contains("work"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{WalArchiveError, WalGap};
 use crate::repository::Repository;
 use crate::storage::{Storage, StorageError};
 use pgformat::wal::WalGeometry;
-use pgformat::{SystemIdentifier, WalSegment};
+use pgformat::{Lsn, SystemIdentifier, TimelineId, WalSegment};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -104,6 +104,25 @@ impl WalArchive {
     pub fn put_gap(&self, gap: &WalGap) -> Result<(), WalArchiveError> {
         let key = layout::gap_key(gap.timeline, gap.from_lsn);
         put_json(self.storage(), &key, gap)
+    }
+
+    /// Notes a gap in the place of a note with the same beginning: what retention removed grows from cleanup to cleanup.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn replace_gap(&self, gap: &WalGap) -> Result<(), WalArchiveError> {
+        let key = layout::gap_key(gap.timeline, gap.from_lsn);
+        let mut content = serde_json::to_vec_pretty(gap).map_err(|error| self.unreadable(&key, error.to_string()))?;
+        content.push(b'\n');
+        Ok(self.storage().put(&key, &content)?)
+    }
+
+    /// Removes the note of a gap, which another note holds now. One that is not there is no error.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn remove_gap(&self, timeline: TimelineId, from_lsn: Lsn) -> Result<(), WalArchiveError> {
+        Ok(self.storage().delete(&layout::gap_key(timeline, from_lsn))?)
     }
 
     pub(super) fn storage(&self) -> &dyn Storage {

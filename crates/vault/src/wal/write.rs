@@ -59,6 +59,17 @@ impl WalArchive {
         Ok(self.storage().delete(&self.partial_key(segment))?)
     }
 
+    /// Removes a segment in whatever form it is here: nobody will ever restore through it. One that is not there is no error. Its
+    /// absence has to be noted before (see [`WalArchive::replace_gap`]), or a receiver takes it for a hole that it should mend.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn remove_segment(&self, segment: WalSegment) -> Result<(), WalArchiveError> {
+        // The whole form last: of a segment that is here in both, never only the beginning is left.
+        self.storage().delete(&self.partial_key(segment))?;
+        Ok(self.storage().delete(&self.sealed_key(segment))?)
+    }
+
     /// Keeps the beginning of a segment that an archiver brings at the end of a timeline (`SEGMENT.partial`), unless as much or
     /// more of it is here. Only the bytes up to the end of the last whole record count; what lies after it in the file is not
     /// WAL of this timeline.

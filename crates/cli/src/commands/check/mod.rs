@@ -1,5 +1,6 @@
 //! `cadena check`: every precondition of a backup, each with its remedy. Changes nothing.
 
+mod catalog;
 mod cluster;
 mod item;
 mod repository;
@@ -25,6 +26,7 @@ pub fn run(session: &Session) -> Outcome {
     let server = connection(&mut list);
     let cluster = server.map(|(mut connection, cluster)| {
         cluster::check(&mut list, &mut connection, &cluster);
+        catalog::check(&mut list, &mut connection);
         cluster
     });
     repository::check(&mut list, cluster.as_ref());

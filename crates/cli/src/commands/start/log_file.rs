@@ -1,18 +1,18 @@
+use super::rotating::RotatingFile;
 use crate::app::Session;
 use crate::failure::Failure;
 use crate::render::described;
 use cadena::daemon::{DaemonEvent, DaemonLog};
 use serde::Serialize;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// The log's name, which the seed's users know.
 pub const LOG_NAME: &str = "backup_scheduler.log";
-/// A log of this size is put aside as `backup_scheduler.log.1`, and the one before it goes.
+/// A log of this size is put aside as `backup_scheduler.log.1`, and so many old ones stay.
 const ROTATE_BYTES: u64 = 10 << 20;
+const KEPT: u32 = 5;
 
 /// Says why the log can't be opened. Serializes to `{"key": …, arguments}`.
 #[derive(Debug, thiserror::Error, Serialize)]
@@ -26,7 +26,7 @@ pub enum LogError {
 pub struct LogFile<'a> {
     session: &'a Session,
     path: PathBuf,
-    file: Mutex<File>,
+    file: Mutex<RotatingFile>,
 }
 
 impl<'a> LogFile<'a> {
@@ -36,19 +36,13 @@ impl<'a> LogFile<'a> {
     /// `LogFile`.
     pub fn open(session: &'a Session) -> Result<Self, Failure> {
         let path = session.settings.repository.join(LOG_NAME);
-        let file = open(&path)
+        let file = RotatingFile::open(&path, ROTATE_BYTES, KEPT)
             .map_err(|error| LogError::LogFile { file: path.display().to_string(), cause: error.to_string() })?;
         Ok(LogFile { session, path, file: Mutex::new(file) })
     }
 
-    /// Writes a line; what can't be written is shown, at least.
     fn write(&self, line: &str) -> std::io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.metadata()?.len() >= ROTATE_BYTES {
-            std::fs::rename(&self.path, self.path.with_extension("log.1"))?;
-            *file = open(&self.path)?;
-        }
-        file.write_all(line.as_bytes())
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_line(line)
     }
 
     /// Returns the sentence of an event and, if there is one, its remedy.
@@ -75,6 +69,7 @@ impl DaemonLog for LogFile<'_> {
         let now = jiff::Timestamp::now().to_zoned(self.session.zone().clone());
         let time = now.strftime("%Y-%m-%d %H:%M:%S%.3f%:z");
         let line = format!("{time} {} {}\n", event.level().word(), self.sentence(&value));
+        // What can't be written is shown, at least.
         if let Err(error) = self.write(&line) {
             self.session.screen.remark(&format!("{}: {error}", self.path.display()));
         }
@@ -89,15 +84,4 @@ impl DaemonLog for LogFile<'_> {
             screen.remark(line.trim_end());
         }
     }
-}
-
-fn open(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(path)
 }

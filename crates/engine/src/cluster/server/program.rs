@@ -51,7 +51,7 @@ pub(super) fn run_into(owner: &ServerOwner, mut command: Command, output: &File)
 }
 
 /// Makes the error of a program that failed.
-pub(super) fn failed(program: &Path, detail: String) -> ClusterError {
+pub(in crate::cluster) fn failed(program: &Path, detail: String) -> ClusterError {
     let name = program.file_name().unwrap_or(program.as_os_str());
     ClusterError::ClusterProgram { program: name.to_string_lossy().into_owned(), detail }
 }

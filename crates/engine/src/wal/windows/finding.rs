@@ -12,6 +12,8 @@ pub enum WindowFinding {
     GapSegmentDamaged { segment: String, detail: String },
     /// Only the beginning of a segment is in the archive, though later ones are.
     GapSegmentPartial { segment: String },
+    /// Retention removed segments that nothing needs any more.
+    GapRemovedByRetention { policy: String },
     /// A timeline's history file is neither in the archive nor in a backup: nothing tells where it came from.
     WindowHistoryMissing { timeline: TimelineId },
     /// A record could not be read: its backup is not counted.
@@ -22,7 +24,7 @@ pub enum WindowFinding {
 
 impl WindowFinding {
     /// Returns the value for a report.
-    pub(super) fn value(&self) -> serde_json::Value {
+    pub(crate) fn value(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 }

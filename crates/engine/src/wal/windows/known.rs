@@ -92,6 +92,11 @@ impl KnownWal {
         archived.chain(self.backups.iter().filter_map(|backup| backup.timeline)).collect()
     }
 
+    /// Returns the known descents: those of the archive's history files and of backups'.
+    pub fn histories(&self) -> &BTreeMap<TimelineId, Vec<HistoryEntry>> {
+        &self.histories
+    }
+
     /// Returns the way to a timeline.
     pub fn path(&self, timeline: TimelineId) -> TimelinePath {
         TimelinePath::new(timeline, self.histories.get(&timeline).map_or(&[], Vec::as_slice))

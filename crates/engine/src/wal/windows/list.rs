@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use vault::repository::{BackupId, BackupRecord, Repository};
 use vault::wal::WalContents;
 
+/// How often it is looked for what was listed and is gone, before that counts as an error.
+const ATTEMPTS: u32 = 3;
+
 /// Everything that can be restored, and what can't.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestorableWindows {
@@ -64,6 +67,21 @@ pub struct WindowGap {
 /// # Errors
 /// Repository and storage errors.
 pub fn windows(repository: &Repository) -> Result<RestorableWindows, Error> {
+    // A cleanup may remove what was listed: then there is another list. What is missing for good is so every time.
+    for _ in 1..ATTEMPTS {
+        match windows_now(repository) {
+            Err(error) if is_gone(&error) => tracing::debug!(%error, "looking once more"),
+            found => return found,
+        }
+    }
+    windows_now(repository)
+}
+
+fn is_gone(error: &Error) -> bool {
+    ["wal-missing", "repository-archive-missing", "storage-missing"].contains(&error.key().as_str())
+}
+
+fn windows_now(repository: &Repository) -> Result<RestorableWindows, Error> {
     let known = KnownWal::look(repository)?;
     let (contents, damaged) = sound_contents(&known)?;
     let receiver = receiver_state(repository)?.map(|(state, _)| state);
@@ -120,11 +138,14 @@ fn windows_along(
             window.backups.push(backup.id);
             continue;
         }
-        // What the backup holds in itself after its end is next to nothing.
+        // What the backup holds in itself after its end is next to nothing, and its archive need not be opened for it.
         let alone = log.run.first == log.run.last
             && log.coverage.piece(log.run.first).is_none_or(|piece| piece.holder == Holder::Base);
+        if alone {
+            continue;
+        }
         let tail = log.tail()?;
-        if tail.end_lsn > log.base.stop_lsn && !alone {
+        if tail.end_lsn > log.base.stop_lsn {
             windows.push(window_of(&log, &tail, receiver)?);
         }
     }

@@ -98,10 +98,14 @@ impl<'a> PathLog<'a> {
             Holder::Sealed => {
                 self.known.archive()?.read_sealed(piece.segment, into)?;
             }
-            Holder::Partial => {
-                let end = self.known.archive()?.read_partial(piece.segment, into)?;
-                into.truncate((end.0 - start.0) as usize);
-            }
+            Holder::Partial => match self.known.archive()?.read_partial(piece.segment, into) {
+                Ok(end) => into.truncate((end.0 - start.0) as usize),
+                // It has been sealed since it was listed.
+                Err(WalArchiveError::WalMissing { .. }) => {
+                    self.known.archive()?.read_sealed(piece.segment, into)?;
+                }
+                Err(error) => return Err(error.into()),
+            },
             Holder::Base => {
                 let reader = self.known.repository.open_archive(self.record)?;
                 let name = piece.segment.file_name(size);

@@ -1,0 +1,67 @@
+use crate::app::Session;
+use crate::commands::catalog_hook::{CatalogHook, ask_for_policy, tell};
+use crate::commands::monitoring::{CatalogMemo, note_catalog};
+use crate::failure::Failure;
+use cadena::daemon::DaemonHooks;
+use cadena::repository::Repository;
+use cadena::retention::{apply, settle_policy};
+use cadena::scheduler::{Run, RunFailure, RunNote, RunSummary};
+use cadena::verify::{ValidationReport, validate_due};
+use cadena::{Cancel, SilentProgress};
+use jiff::{Timestamp, Zoned};
+
+/// What the daemon runs beside backups.
+pub struct Hooks<'a> {
+    pub session: &'a Session,
+    pub repository: Repository,
+    /// What the metrics say of the catalog.
+    pub catalog: &'a CatalogMemo,
+}
+
+impl DaemonHooks for Hooks<'_> {
+    fn validate(&self, _run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure> {
+        let settings = &self.session.settings;
+        let due = settings.validation.due(settings.jobs, self.session.who());
+        let round = validate_due(&self.repository, &due, Timestamp::now(), &SilentProgress, cancel)?;
+        let is_damaged =
+            |outcome: &Result<ValidationReport, cadena::Error>| !outcome.as_ref().is_ok_and(ValidationReport::is_valid);
+        let damaged = round.outcomes.iter().filter(|(_, outcome)| is_damaged(outcome)).count();
+        let note = RunNote::RunNoteValidated { count: round.outcomes.len() as u64, damaged: damaged as u64 };
+        Ok(RunSummary { has_faults: damaged > 0, ..RunSummary::fine(&note) })
+    }
+
+    fn cleanup(&self, _run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure> {
+        let session = self.session;
+        let catalog = ask_for_policy(session).map_err(|failure| failed(&failure))?;
+        let now = Zoned::new(Timestamp::now(), session.zone().clone());
+        let file = session.settings.retention.as_ref();
+        let choice = settle_policy(&self.repository, &catalog, file, Some(now.timestamp()))?;
+        let plan = apply(&self.repository, &choice, &now, cancel)?.plan;
+        let count = plan.backups.iter().filter(|verdict| !verdict.stays).count() as u64;
+        let note = RunNote::RunNoteCleaned { count, freed_bytes: plan.freed_bytes + plan.wal.bytes };
+        let has_faults = plan.findings.iter().any(|finding| finding.needs_a_look());
+        Ok(RunSummary { has_faults, ..RunSummary::fine(&note) })
+    }
+
+    fn backup_began(&self, _id: u64, _name: &str) {
+        // What keeps it from being entered now is told when the run has ended, if it is still so.
+        if let Err(failure) = CatalogHook::new(self.session, &self.repository).sync() {
+            tracing::debug!(error = failure.english(), "the running backup is not in the catalog");
+        }
+    }
+
+    fn after_run(&self, _run: &Run, _result: &Result<RunSummary, RunFailure>) {
+        let result = CatalogHook::new(self.session, &self.repository).sync();
+        note_catalog(self.catalog, result.as_ref().map(Option::is_some));
+        if let Err(failure) = &result {
+            tell(self.session, failure);
+        }
+    }
+}
+
+fn failed(failure: &Failure) -> RunFailure {
+    let mut value = serde_json::Value::Object(failure.arguments().clone());
+    value["key"] = failure.key().into();
+    value["message"] = failure.english().into();
+    RunFailure::Failed(value)
+}

@@ -1,0 +1,117 @@
+use super::trim::{Trimmed, trim};
+use super::{PolicyChoice, RetentionPlan, RetentionReason, look, plan};
+use crate::journal::note;
+use crate::{Cancel, Error};
+use jiff::Zoned;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::ops::ControlFlow;
+use std::time::Instant;
+use vault::journal::{EventLevel, NewEvent};
+use vault::repository::{BackupRecord, CleanupSlot, RemovedBackup, Repository};
+use vault::wal::WalArchive;
+
+/// What a cleanup did.
+#[derive(Debug, Clone, Serialize)]
+pub struct CleanupOutcome {
+    /// The plan that was carried out: made under the lock, it may differ from one that was shown before.
+    pub plan: RetentionPlan,
+    /// What an earlier cleanup, which died, had begun to remove, and is gone now.
+    pub finished: Vec<RemovedBackup>,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// Takes the repository's lock, plans, removes backups (what stands on others first) and then WAL that nothing needs any more, and enters
+/// each step into the journal. A second run at the same instant changes nothing.
+///
+/// # Errors
+/// `RepositoryBusy` when a backup or another cleanup runs; `RetentionValue`; those of the repository, the archive and the storage. What
+/// was removed until then stays removed; all else is whole.
+///
+/// # Cancellation
+/// Ends with `cancelled` between two backups or segments. Nothing is half gone.
+pub fn apply(
+    repository: &Repository,
+    choice: &PolicyChoice,
+    now: &Zoned,
+    cancel: &Cancel,
+) -> Result<CleanupOutcome, Error> {
+    let begin = Instant::now();
+    choice.policy.check()?;
+    let mut slot = repository.begin_cleanup(now.timestamp())?;
+    let finished = slot.finished().to_vec();
+    finished.iter().for_each(|removed| tell_finished(repository, removed));
+
+    let plan = plan(&look(repository)?, &choice.policy, now);
+    remove_backups(repository, &mut slot, &plan, cancel)?;
+    let trimmed = trim_wal(repository, &plan, &choice.policy.name, now.timestamp(), cancel)?;
+    slot.finish()?;
+    let seconds = begin.elapsed().as_secs_f64();
+    tell_end(repository, choice, &plan, trimmed, seconds);
+    Ok(CleanupOutcome { plan, finished, seconds })
+}
+
+fn remove_backups(
+    repository: &Repository,
+    slot: &mut CleanupSlot,
+    plan: &RetentionPlan,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    cancel.check()?;
+    slot.remove(&plan.going(), &mut |record| {
+        tell_removed(repository, record, plan);
+        if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(cancel.check()?)
+}
+
+/// Trims, and tells of it, also when it was broken off.
+fn trim_wal(
+    repository: &Repository,
+    plan: &RetentionPlan,
+    policy: &str,
+    now: jiff::Timestamp,
+    cancel: &Cancel,
+) -> Result<Trimmed, Error> {
+    let mut trimmed = Trimmed::default();
+    let Some(archive) = WalArchive::open(repository)? else { return Ok(trimmed) };
+    let result = trim(&archive, plan, policy, now, &mut trimmed, cancel);
+    if trimmed != Trimmed::default() {
+        let details = json!({
+            "segments": trimmed.segments, "freed_bytes": trimmed.bytes, "summaries": trimmed.summaries,
+            "stretches": plan.wal.stretches,
+        });
+        note(repository, NewEvent::new(EventLevel::Info, "wal-trimmed", None, details));
+    }
+    result.map(|()| trimmed)
+}
+
+fn tell_removed(repository: &Repository, record: &BackupRecord, plan: &RetentionPlan) {
+    let reason = plan.backups.iter().find(|verdict| verdict.id == record.id).map(|verdict| &verdict.reason);
+    let details = json!({
+        "kind": record.kind, "name": record.archive_name, "started_at": record.started_at,
+        "archive_bytes": record.archive_bytes, "reason": reason,
+    });
+    note(repository, NewEvent::new(EventLevel::Info, "backup-removed", Some(record.id), details));
+}
+
+/// A cleanup that died told of neither, and its reasons died with it.
+fn tell_finished(repository: &Repository, removed: &RemovedBackup) {
+    let details = json!({
+        "kind": removed.kind, "name": removed.archive_name, "started_at": Value::Null, "archive_bytes": Value::Null,
+        "reason": RetentionReason::RetentionInterrupted {},
+    });
+    note(repository, NewEvent::new(EventLevel::Info, "backup-removed", Some(removed.id), details));
+}
+
+fn tell_end(repository: &Repository, choice: &PolicyChoice, plan: &RetentionPlan, trimmed: Trimmed, seconds: f64) {
+    let needs_a_look = plan.findings.iter().any(|finding| finding.needs_a_look());
+    let level = if needs_a_look { EventLevel::Warning } else { EventLevel::Info };
+    let details = json!({
+        "backups": plan.going().len(), "segments": trimmed.segments, "freed_bytes": plan.freed_bytes + trimmed.bytes,
+        "policy": choice.policy, "source": choice.source, "findings": plan.findings, "seconds": seconds,
+        "name": choice.policy.name,
+    });
+    note(repository, NewEvent::new(level, "cleanup-finished", None, details));
+}

@@ -1,0 +1,4 @@
+END
+$migracion$;
+
+RESET client_encoding;
