@@ -6,7 +6,7 @@ mod wal_support;
 use changes_support::{
     ask, assert_same, checkpoint, forget_summaries, geometry, known, last_checkpoint, range, summaries, unknown,
 };
-use engine::wal::{ChangeRange, ChangesUnknown, push};
+use engine::wal::{ChangeRange, ChangesUnknown, PushOptions, push};
 use pgformat::block_reference::SummaryFileName;
 use pgformat::wal::WalGeometry;
 use pgformat::{Lsn, MajorVersion, WalSegment};
@@ -188,13 +188,14 @@ fn summaries_that_cant_be_kept_stop_neither_the_receiver_nor_the_answer() {
 
 /// Archives every whole segment that the server has, as its archive_command would.
 fn push_all(cluster: &TestCluster, repository: &Repository, geometry: WalGeometry, up_to: Lsn) {
+    let options = PushOptions { level: 1, jobs: 1, ahead: 0, tool_version: "test" };
     let mut names: Vec<_> = std::fs::read_dir(cluster.pg_wal()).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
     for path in names {
         let name = path.file_name().unwrap().to_str().unwrap();
         let Ok(segment) = WalSegment::parse(name, geometry.segment_size) else { continue };
         if segment.end_lsn(geometry.segment_size) <= up_to {
-            push(repository, &path, 1, 1, "test").unwrap_or_else(|error| panic!("{name}: {} {error}", error.key()));
+            push(repository, &path, &options).unwrap_or_else(|error| panic!("{name}: {} {error}", error.key()));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod wal_support;
 
-use engine::wal::{PushOutcome, StopWhen, push};
+use engine::wal::{PushOptions, PushOutcome, StopWhen, push};
 use pgformat::{MajorVersion, TimelineId};
 use std::path::{Path, PathBuf};
 use testkit::{ClusterOptions, TestCluster, TestFolder, available_versions};
@@ -14,14 +14,15 @@ use wal_support::{
 };
 
 const NEW: PushOutcome = PushOutcome::Wal(SealOutcome::Archived);
+const OPTIONS: PushOptions<'static> = PushOptions { level: 1, jobs: 1, ahead: 0, tool_version: "test" };
 const KNOWN: PushOutcome = PushOutcome::Wal(SealOutcome::AlreadyThere);
 
 fn pushed(repository: &Repository, file: &Path) -> PushOutcome {
-    push(repository, file, 1, 1, "test").unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    push(repository, file, &OPTIONS).unwrap_or_else(|error| panic!("{}: {error}", file.display())).outcome
 }
 
 fn push_error(repository: &Repository, file: &Path) -> String {
-    push(repository, file, 1, 1, "test").unwrap_err().key()
+    push(repository, file, &OPTIONS).unwrap_err().key()
 }
 
 /// The segments that are whole, the oldest first.

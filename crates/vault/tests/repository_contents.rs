@@ -340,6 +340,12 @@ impl Storage for Meanwhile {
     fn sweep(&self, key: &str) -> Result<(), StorageError> {
         self.inner.sweep(key)
     }
+    fn sweep_folder(&self, key: &str) -> Result<(), StorageError> {
+        self.inner.sweep_folder(key)
+    }
+    fn settle(&self, key: &str) -> Result<(), StorageError> {
+        self.inner.settle(key)
+    }
     fn try_lock(&self, key: &str, holder: HolderText<'_>) -> Result<LockAttempt, StorageError> {
         self.inner.try_lock(key, holder)
     }

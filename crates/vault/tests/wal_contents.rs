@@ -155,5 +155,5 @@ fn backups_do_not_see_the_wal_and_do_not_sweep_it() {
     assert!(contents.unreadable.is_empty() && contents.orphan_archives.is_empty());
     assert_eq!(contents.records.len(), 2);
     assert_eq!(wal_files(folder.path()), before);
-    assert_eq!(sealer.finish().unwrap().0, SealOutcome::Archived);
+    assert_eq!(sealer.finish().unwrap(), SealOutcome::Archived);
 }

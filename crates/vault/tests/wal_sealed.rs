@@ -267,7 +267,7 @@ fn a_segment_may_be_read_right_into_the_sealers_frames() {
             rest = &rest[length..];
         }
         sealer.filled(0)?;
-        sealer.finish().map(|(outcome, _)| outcome)
+        sealer.finish()
     };
     assert_eq!(key(fill(&bytes[..bytes.len() - 1], usize::MAX)), "wal-invalid");
     assert_eq!(key(fill(&[&bytes[..], &[0]].concat(), usize::MAX)), "wal-invalid");
@@ -357,7 +357,7 @@ fn of_many_sealers_of_one_segment_one_archives_it_and_the_others_agree_or_are_to
                         sealer.write(bytes).unwrap();
                         // All of them have begun before any of them ends.
                         barrier.wait();
-                        (which, sealer.finish().map(|(outcome, _)| outcome))
+                        (which, sealer.finish())
                     })
                 })
                 .collect();

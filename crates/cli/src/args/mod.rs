@@ -29,6 +29,6 @@ pub use prescan::Prescan;
 pub use schedule::{ScheduleCommand, ScheduleOptions, ScheduleSetOptions};
 pub use usage::{UsageError, usage_failure};
 pub use values::{
-    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, WalDeliveryArg, parse_bounded, parse_choice, parse_limit, parse_rate,
-    parse_rule, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, WalDeliveryArg, parse_bounded, parse_choice,
+    parse_limit, parse_rate, parse_rule, parse_slot_name,
 };

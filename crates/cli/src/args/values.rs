@@ -15,6 +15,8 @@ use std::str::FromStr;
 
 /// The most workers that a backup may have.
 pub const MAX_JOBS: usize = 64;
+/// More segments ahead than these would make the server wait for one call for seconds.
+pub const MAX_PUSH_AHEAD: usize = 32;
 
 /// `--reader`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,7 @@ use super::{Outcome, WAL_JOBS_AT_MOST, open_repository, tool_version};
 use crate::app::Session;
 use crate::args::WalPushOptions;
 use crate::exit::ExitStatus;
-use cadena::wal::{PushOutcome, push};
+use cadena::wal::{PushOptions, PushOutcome, push};
 use cadena::wal_archive::SealOutcome;
 use serde_json::json;
 
@@ -13,14 +13,23 @@ pub fn run(session: &Session, options: &WalPushOptions) -> Outcome {
     let repository = open_repository(session)?;
     let settings = &session.settings;
     let jobs = settings.jobs.min(WAL_JOBS_AT_MOST);
-    let outcome = push(&repository, &options.file, settings.wal_compression_level, jobs, &tool_version())?;
-    let word = match outcome {
+    let pushed = push(
+        &repository,
+        &options.file,
+        &PushOptions {
+            level: settings.wal_compression_level,
+            jobs,
+            ahead: settings.wal_push_ahead,
+            tool_version: &tool_version(),
+        },
+    )?;
+    let word = match pushed.outcome {
         PushOutcome::Wal(SealOutcome::Archived) => "archived",
         PushOutcome::Wal(SealOutcome::AlreadyThere) => "already-there",
         PushOutcome::NotNeeded => "not-needed",
     };
     if session.screen.json {
-        session.screen.result(&json!({ "file": options.file, "outcome": word }), String::new)?;
+        session.screen.result(&json!({ "file": options.file, "outcome": word, "ahead": pushed.ahead }), String::new)?;
     }
     Ok(ExitStatus::Success)
 }

@@ -3,8 +3,8 @@
 use super::notify::take_channels;
 use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ValidationConfig, schema};
 use crate::args::{
-    CheckpointArg, LevelArg, MAX_JOBS, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate, parse_rule,
-    parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate,
+    parse_rule, parse_slot_name,
 };
 use crate::locale::Language;
 use cadena::retention::{Policy, WalRetention};
@@ -28,6 +28,8 @@ pub struct FileConfig {
     pub jobs: Option<usize>,
     pub compression_level: Option<i32>,
     pub wal_compression_level: Option<i32>,
+    /// `[wal] push_ahead`
+    pub wal_push_ahead: Option<usize>,
     pub max_rate_bytes: Option<u64>,
     pub checkpoint: Option<CheckpointArg>,
     pub slot: Option<String>,
@@ -136,6 +138,9 @@ impl FileConfig {
             ("wal", "slot") => self.slot = Some(place.parsed(name, value, parse_slot_name)?),
             ("wal", "compression_level") => {
                 self.wal_compression_level = Some(place.parsed(name, value, parse_wal_level)?);
+            }
+            ("wal", "push_ahead") => {
+                self.wal_push_ahead = Some(place.parsed(name, value, |text| parse_bounded(text, 0, MAX_PUSH_AHEAD))?);
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
             ("restore", _) => self.work_folder = Some(place.beside_file(&text()?)),
@@ -335,6 +340,7 @@ checkpoint = "spread"
 slot = "cadena_2"
 max_slot_retained = "10GB"
 compression_level = -3
+push_ahead = 0
 [catalog]
 enabled = "on"
 lang = "en"
@@ -378,7 +384,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.checkpoint, Some(CheckpointArg::Spread));
         assert_eq!(config.slot.as_deref(), Some("cadena_2"));
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
-        assert_eq!(config.wal_compression_level, Some(-3));
+        assert_eq!((config.wal_compression_level, config.wal_push_ahead), (Some(-3), Some(0)));
         assert_eq!((config.catalog.enabled, config.catalog.language), (CatalogUse::On, Language::English));
         assert_eq!(config.schedule.len(), 5);
         assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
@@ -409,6 +415,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
             let text = complaint(&format!("[wal]\ncompression_level = {level}"));
             assert!(text.ends_with("allowed: -7 to -1, 1 to 19"), "{text}");
         }
+        assert!(complaint("[wal]\npush_ahead = 33").ends_with("line 2: push_ahead = 33; allowed: 0..32"));
         assert!(complaint("[backup]\ncompression_level = -1").contains("allowed: 1..19"));
         assert!(complaint("[schedule]\nfull = 'daily'").contains("line 2: full = 'daily'; allowed: off | MINUTE HOUR"));
         assert!(complaint("[schedule]\nfull = '0 0 30 2 *'").contains("allowed: off"));

@@ -8,7 +8,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("repository", &["path"]),
     ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
-    ("wal", &["slot", "max_slot_retained", "compression_level"]),
+    ("wal", &["slot", "max_slot_retained", "compression_level", "push_ahead"]),
     ("restore", &["work_dir"]),
     ("catalog", &["enabled", "lang"]),
     ("schedule", &["full", "diferencial", "incremental", "validate", "cleanup"]),

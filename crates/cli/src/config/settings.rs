@@ -18,6 +18,8 @@ pub const DEFAULT_REPOSITORY: &str = "backups_incrementales";
 pub const DEFAULT_CONFIG: &str = "cadena.toml";
 /// zstd's fastest level: reading and checksums take as long as it does.
 const DEFAULT_COMPRESSION_LEVEL: i32 = 1;
+/// With the one that is asked for, an even load for two cores but for one segment.
+const DEFAULT_PUSH_AHEAD: usize = 8;
 /// More workers than this rarely help one disk, and each takes memory; `--jobs` goes further.
 const DEFAULT_JOBS_AT_MOST: usize = 8;
 
@@ -41,6 +43,8 @@ pub struct Settings {
     pub compression_level: i32,
     /// Of archived WAL. Its own: who waits for a segment to be archived should not wait for what suits backups.
     pub wal_compression_level: i32,
+    /// How many segments that wait behind it `wal-push` may archive with the one that it is asked for.
+    pub wal_push_ahead: usize,
     pub max_rate_bytes: Option<u64>,
     pub fast_checkpoint: bool,
     pub slot: String,
@@ -94,6 +98,7 @@ impl Settings {
             jobs: file.jobs.unwrap_or_else(default_jobs),
             compression_level: file.compression_level.unwrap_or(DEFAULT_COMPRESSION_LEVEL),
             wal_compression_level: file.wal_compression_level.unwrap_or(DEFAULT_COMPRESSION_LEVEL),
+            wal_push_ahead: file.wal_push_ahead.unwrap_or(DEFAULT_PUSH_AHEAD),
             max_rate_bytes: file.max_rate_bytes,
             fast_checkpoint: file.checkpoint != Some(CheckpointArg::Spread),
             slot: file.slot.unwrap_or_else(|| DEFAULT_SLOT.to_owned()),

@@ -215,13 +215,15 @@ fn read_full_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize
     Ok(filled)
 }
 
+/// Reads what one call of the system gives.
 #[cfg(unix)]
-fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
+/// Reads what one call of the system gives.
 #[cfg(windows)]
-fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 

@@ -12,6 +12,7 @@ mod walk;
 pub use choose::{ReaderChoice, choose_source};
 pub use error::ReadError;
 pub use local::LocalSource;
+pub(crate) use local::read_some_at;
 pub use pages::{PageChecker, PageReport};
 pub use source::{DirectoryEntry, EntryKind, FileContent, PathRange, Source, SourceFile, SourceReader};
 pub use sql::SqlSource;

@@ -15,7 +15,7 @@ pub use changes::{
 pub use error::WalError;
 pub(crate) use fetch::read_until;
 pub use fetch::{FetchOutcome, FetchRequest, fetch, prefetch};
-pub use push::{PushOutcome, push};
+pub use push::{PushOptions, PushOutcome, Pushed, push};
 pub use receive::{
     CaughtUp, ReceiveEvent, ReceiveObserver, ReceiveOptions, ReceiveOutcome, ReceiverState, StopWhen, receive,
     receiver_state,

@@ -9,7 +9,7 @@ use engine::restore::{
     RecoveryPlan, RecoveryRequest, RecoveryTarget, RestoreOutcome, RestorePlan, RestoreRequest, RestoreSelector,
     StartRequest, StartedServer, WalDelivery, apply, plan, start,
 };
-use engine::wal::push;
+use engine::wal::{PushOptions, push};
 use engine::{Cancel, Error, SilentProgress};
 use jiff::Timestamp;
 use pgformat::{Lsn, MajorVersion};
@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testkit::{ClusterOptions, TestCluster, TestFolder, backup_options, repository_for};
 use vault::repository::{BackupRecord, Repository};
+
+const PUSH: PushOptions<'static> = PushOptions { level: 1, jobs: 2, ahead: 0, tool_version: "test" };
 
 pub const SEGMENT_BYTES: u64 = 1 << 20;
 
@@ -136,7 +138,7 @@ pub fn archive_wal_of(cluster: &TestCluster, repository: &Repository) -> usize {
     // A segment of the older timeline that the switch cut off is not whole.
     names.retain(|name| name.ends_with(".history") || name[..8] == current[..8]);
     for name in &names {
-        push(repository, &cluster.pg_wal().join(name), 1, 2, "test").unwrap_or_else(|error| panic!("{name}: {error}"));
+        push(repository, &cluster.pg_wal().join(name), &PUSH).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     names.len()
 }
@@ -146,7 +148,7 @@ pub fn archive_partial_of(cluster: &TestCluster, repository: &Repository, folder
     let name = cluster.sql("SELECT pg_walfile_name(pg_current_wal_flush_lsn())");
     let copy = folder.join(format!("{name}.partial"));
     std::fs::copy(cluster.pg_wal().join(name), &copy).unwrap();
-    push(repository, &copy, 1, 2, "test").unwrap();
+    push(repository, &copy, &PUSH).unwrap();
 }
 
 pub fn to(target: RecoveryTarget) -> RecoveryRequest {

@@ -20,6 +20,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a streamed write keeps small, large and empty writes in order", a_stream_keeps_the_order),
     ("a dropped streamed write leaves nothing", a_dropped_stream_leaves_nothing),
     ("a streamed write never replaces an object", a_stream_never_replaces),
+    ("published objects are whole, never replace one, and are settled together", published_objects_are_whole),
     ("an empty streamed write makes an empty object", an_empty_stream_makes_an_empty_object),
     ("ranged reads return exactly the range, or say that the object is short", ranged_reads_are_exact),
     ("listings are whole, sorted, and cut by prefix", listings_are_sorted_and_cut_by_prefix),
@@ -34,6 +35,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("an object written in place has no holes, and reads are exact", an_appended_object_has_no_holes),
     ("readers see an object written in place while it grows", readers_see_an_object_grow),
     ("a sweep spares objects and running streams", a_sweep_spares_objects_and_running_streams),
+    ("so does a sweep of a whole folder", a_sweep_of_a_folder_spares_objects_and_running_streams),
     ("a lock is held by one, and says by whom", a_lock_is_held_by_one),
     ("a released lock leaves no holder", a_released_lock_leaves_no_holder),
     ("a dropped lock leaves its holder's text to the next one", a_dropped_lock_leaves_its_text),
@@ -93,6 +95,8 @@ fn an_empty_storage_has_nothing(storage: &Arc<dyn Storage>) {
     assert_eq!(keys(storage, "folder/"), Vec::<String>::new());
     storage.delete("folder/a").unwrap();
     storage.sweep("folder/a").unwrap();
+    storage.sweep_folder("folder/a").unwrap();
+    storage.settle("folder/a").unwrap();
     assert_eq!(storage.lock_holder("lock").unwrap(), LockHolder::Nobody);
 }
 
@@ -274,6 +278,8 @@ fn hostile_keys_are_refused(storage: &Arc<dyn Storage>) {
         refused("size_bytes", key, storage.size_bytes(key));
         refused("delete", key, storage.delete(key));
         refused("sweep", key, storage.sweep(key));
+        refused("sweep_folder", key, storage.sweep_folder(key));
+        refused("settle", key, storage.settle(key));
         refused("try_lock", key, storage.try_lock(key, &|_| Vec::new()));
         refused("lock_holder", key, storage.lock_holder(key));
     }
@@ -360,6 +366,33 @@ fn readers_see_an_object_grow(storage: &Arc<dyn Storage>) {
         assert_eq!(seen.len(), 1000 * (usize::from(round) + 1));
         assert!(seen.chunks(1000).enumerate().all(|(at, piece)| piece == [at as u8; 1000]));
     }
+}
+
+fn published_objects_are_whole(storage: &Arc<dyn Storage>) {
+    for key in ["wal/1/a", "wal/1/b"] {
+        let mut stream = storage.put_stream(key).unwrap();
+        stream.write_all(&vec![5; 700_000]).unwrap();
+        assert_eq!(storage.get(key).unwrap(), None);
+        stream.publish().unwrap();
+        assert_eq!(storage.get(key).unwrap().unwrap(), vec![5; 700_000]);
+    }
+    let mut stream = storage.put_stream("wal/1/a").unwrap();
+    stream.write_all(b"another").unwrap();
+    assert!(matches!(stream.publish(), Err(StorageError::StorageExists { object, .. }) if object == "wal/1/a"));
+    storage.settle("wal/1/a").unwrap();
+    assert_eq!(storage.get("wal/1/a").unwrap().unwrap(), vec![5; 700_000]);
+    assert_eq!(keys(storage, ""), ["wal/1/a", "wal/1/b"]);
+}
+
+fn a_sweep_of_a_folder_spares_objects_and_running_streams(storage: &Arc<dyn Storage>) {
+    storage.put("full/a", b"object").unwrap();
+    let mut stream = storage.put_stream("full/b").unwrap();
+    stream.write_all(&vec![1; 500_000]).unwrap();
+    stream.flush().unwrap();
+    storage.sweep_folder("full/c").unwrap();
+    stream.commit().unwrap();
+    assert_eq!(storage.get("full/a").unwrap().unwrap(), b"object");
+    assert_eq!(storage.size_bytes("full/b").unwrap(), Some(500_000));
 }
 
 fn a_sweep_spares_objects_and_running_streams(storage: &Arc<dyn Storage>) {

@@ -179,6 +179,14 @@ impl Storage for FaultyStorage {
         self.faults.call("sweep", key, false, || self.inner.sweep(key))
     }
 
+    fn sweep_folder(&self, key: &str) -> Result<(), StorageError> {
+        self.faults.call("sweep_folder", key, false, || self.inner.sweep_folder(key))
+    }
+
+    fn settle(&self, key: &str) -> Result<(), StorageError> {
+        self.faults.call("settle", key, false, || self.inner.settle(key))
+    }
+
     fn try_lock(&self, key: &str, holder: HolderText<'_>) -> Result<LockAttempt, StorageError> {
         let attempt = self.faults.call("try_lock", key, true, || self.inner.try_lock(key, holder))?;
         Ok(match attempt {
@@ -230,6 +238,11 @@ impl PutStream for FaultyStream {
     fn commit(self: Box<Self>) -> Result<(), StorageError> {
         let FaultyStream { inner, key, faults } = *self;
         faults.call("commit", &key, true, || inner.commit())
+    }
+
+    fn publish(self: Box<Self>) -> Result<(), StorageError> {
+        let FaultyStream { inner, key, faults } = *self;
+        faults.call("publish", &key, true, || inner.publish())
     }
 }
 

@@ -76,6 +76,13 @@ pub trait Storage: Send + Sync {
     /// `key` is durable, even if the call that made it so is still under way elsewhere, or died.
     fn sweep(&self, key: &str) -> Result<(), StorageError>;
 
+    /// Does the same for every object that lies, or would lie, in the folder of `key`: one look through it for all of them.
+    fn sweep_folder(&self, key: &str) -> Result<(), StorageError>;
+
+    /// When it returns, what is visible under `key` and in the same folder is durable, even if it was only published (see
+    /// [`PutStream::publish`]), by whomever.
+    fn settle(&self, key: &str) -> Result<(), StorageError>;
+
     /// Takes an exclusive lock, or says who holds it. The lock ends with the guard or with the process, whatever kills it.
     ///
     /// `holder` is asked once the lock is ours, and is given what a dead holder left. What it returns is stored durably
@@ -107,6 +114,13 @@ pub trait PutStream: Write + Send {
     /// `StorageExists` when an object appeared under the key meanwhile; `StorageFull` and others with the cause; after a
     /// failed write, that write's error.
     fn commit(self: Box<Self>) -> Result<(), StorageError>;
+
+    /// Makes the content durable and the object visible, but not yet its name durable: [`Storage::settle`] does that for all
+    /// objects of a folder at once. Until then a power cut takes the object back, or leaves it whole.
+    ///
+    /// # Errors
+    /// As [`PutStream::commit`].
+    fn publish(self: Box<Self>) -> Result<(), StorageError>;
 }
 
 /// Ranged reads of one object.

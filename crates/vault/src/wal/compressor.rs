@@ -1,4 +1,4 @@
-//! Compresses a segment's frames on several threads, and gives them back in order. Memory: some frames a thread.
+//! Compresses a segment's frames, in place or on several threads, and gives them back in order. Memory: some frames a thread.
 
 use super::WalArchiveError;
 use super::trailer::{FRAME_PLAIN_BYTES, SealedFrame};
@@ -48,7 +48,25 @@ struct Done {
 }
 
 /// Takes plain frames and hands over compressed ones, in the same order.
-pub(super) struct Compressor {
+pub(super) enum Compressor {
+    /// The caller's thread does it: for whoever works on several segments at once. No frame goes from one processor's cache to
+    /// another's, and nobody waits.
+    Here(Box<Here>),
+    /// Other threads do it while the caller's fills the next frame: for one segment that is waited for.
+    Threads(Box<Threads>),
+}
+
+/// One encoder and its buffers.
+pub(super) struct Here {
+    level: i32,
+    pool: EncoderPool,
+    encoder: FrameEncoder,
+    plain: Vec<u8>,
+    compressed: Vec<u8>,
+}
+
+/// Several encoders, each in a thread.
+pub(super) struct Threads {
     level: i32,
     pool: EncoderPool,
     /// `None` once no more come.
@@ -69,7 +87,57 @@ pub(super) struct Compressor {
 pub(super) type Sink<'a> = &'a mut dyn FnMut(&[u8], SealedFrame) -> Result<(), StorageError>;
 
 impl Compressor {
+    /// Makes one of `jobs` threads; with 0 the caller's thread does the work.
     pub(super) fn new(pool: &EncoderPool, level: i32, jobs: usize) -> Result<Self, WalArchiveError> {
+        Ok(match jobs {
+            0 => Compressor::Here(Box::new(Here::new(pool, level)?)),
+            jobs => Compressor::Threads(Box::new(Threads::new(pool, level, jobs)?)),
+        })
+    }
+
+    /// Returns a buffer of a frame's length for the next one.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        let idle = match self {
+            Compressor::Here(here) => Some(std::mem::take(&mut here.plain)).filter(|plain| !plain.is_empty()),
+            Compressor::Threads(threads) => threads.idle_plain.pop(),
+        };
+        idle.unwrap_or_else(|| vec![0; FRAME_PLAIN_BYTES])
+    }
+
+    /// Takes the next frame, in a buffer that is full, and hands over those that are ready. Waits when too many are on their way.
+    pub(super) fn push(&mut self, plain: Vec<u8>, sink: Sink<'_>) -> Result<(), WalArchiveError> {
+        match self {
+            Compressor::Here(here) => here.push(plain, sink),
+            Compressor::Threads(threads) => threads.push(plain, sink),
+        }
+    }
+
+    /// Hands over all that is left, and ends the threads.
+    pub(super) fn finish(self, sink: Sink<'_>) -> Result<(), WalArchiveError> {
+        match self {
+            Compressor::Here(here) => here.pool.give_back(here.level, here.encoder),
+            Compressor::Threads(threads) => threads.finish(sink)?,
+        }
+        Ok(())
+    }
+}
+
+impl Here {
+    fn new(pool: &EncoderPool, level: i32) -> Result<Self, WalArchiveError> {
+        let encoder = pool.take(level).map_err(codec)?;
+        Ok(Here { level, pool: pool.clone(), encoder, plain: Vec::new(), compressed: Vec::new() })
+    }
+
+    fn push(&mut self, plain: Vec<u8>, sink: Sink<'_>) -> Result<(), WalArchiveError> {
+        self.compressed.clear();
+        let frame = encode(&mut self.encoder, &plain, &mut self.compressed).map_err(codec)?;
+        self.plain = plain;
+        Ok(sink(&self.compressed, frame)?)
+    }
+}
+
+impl Threads {
+    fn new(pool: &EncoderPool, level: i32, jobs: usize) -> Result<Self, WalArchiveError> {
         let jobs = jobs.clamp(1, JOB_LIMIT);
         let (job_sender, job_receiver) = mpsc::channel::<Job>();
         let job_receiver = Arc::new(Mutex::new(job_receiver));
@@ -85,7 +153,7 @@ impl Compressor {
                 Err(error) => return Err(StorageError::from_io("", "", "start a thread", &error).into()),
             }
         }
-        Ok(Compressor {
+        Ok(Threads {
             level,
             pool: pool.clone(),
             jobs: Some(job_sender),
@@ -103,13 +171,7 @@ impl Compressor {
         })
     }
 
-    /// Returns a buffer of a frame's length for the next one.
-    pub(super) fn buffer(&mut self) -> Vec<u8> {
-        self.idle_plain.pop().unwrap_or_else(|| vec![0; FRAME_PLAIN_BYTES])
-    }
-
-    /// Takes the next frame, in a buffer that is full, and hands over those that are ready. Waits when too many are on their way.
-    pub(super) fn push(&mut self, plain: Vec<u8>, sink: Sink<'_>) -> Result<(), WalArchiveError> {
+    fn push(&mut self, plain: Vec<u8>, sink: Sink<'_>) -> Result<(), WalArchiveError> {
         let compressed = self.idle_compressed.pop().unwrap_or_default();
         let job = Job { place: self.sent, plain, compressed };
         if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
@@ -128,8 +190,7 @@ impl Compressor {
         Ok(())
     }
 
-    /// Hands over all that is left, and ends the threads.
-    pub(super) fn finish(mut self, sink: Sink<'_>) -> Result<(), WalArchiveError> {
+    fn finish(mut self, sink: Sink<'_>) -> Result<(), WalArchiveError> {
         // Threads that have nothing more to do end.
         self.jobs = None;
         while self.received < self.sent {
@@ -168,14 +229,16 @@ fn work(mut encoder: FrameEncoder, jobs: &Mutex<Receiver<Job>>, done: &Sender<Do
         // One of the idle threads waits for the next job, the others for the lock.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { place, plain, mut compressed }) = job else { return encoder };
-        let encoded = encoder.encode(&plain, &mut compressed).map(|()| {
-            let frame = SealedFrame { compressed_bytes: compressed.len() as u32, crc32c: crc32c::crc32c(&compressed) };
-            (compressed, frame)
-        });
+        let encoded = encode(&mut encoder, &plain, &mut compressed).map(|frame| (compressed, frame));
         if done.send(Done { place, plain, compressed: encoded }).is_err() {
             return encoder;
         }
     }
+}
+
+fn encode(encoder: &mut FrameEncoder, plain: &[u8], compressed: &mut Vec<u8>) -> Result<SealedFrame, ArchiveError> {
+    encoder.encode(plain, compressed)?;
+    Ok(SealedFrame { compressed_bytes: compressed.len() as u32, crc32c: crc32c::crc32c(compressed) })
 }
 
 pub(super) fn codec(error: ArchiveError) -> WalArchiveError {

@@ -22,4 +22,4 @@ pub use archive::{SealOutcome, WalArchive, WalDescription};
 pub use contents::{ArchivedSegment, SegmentForm, TimelineContents, WalContents, WalGap};
 pub use error::WalArchiveError;
 pub use partial::PartialSegment;
-pub use sealed::{SealedInfo, SegmentSealer};
+pub use sealed::{SealedInfo, SegmentSealer, WrittenSegment};

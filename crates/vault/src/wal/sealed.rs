@@ -3,7 +3,7 @@ use super::trailer::{self, FRAME_PLAIN_BYTES, RESTORE_POINT_LIMIT, SealedFrame, 
 use super::{SealOutcome, WalArchive, WalArchiveError, scan};
 use crate::storage::{PutStream, StorageError};
 use pgformat::wal::{SegmentSummarizer, SegmentSummary};
-use pgformat::{FormatError, WalSegment};
+use pgformat::{FormatError, SystemIdentifier, WalSegment};
 use serde::{Deserialize, Serialize};
 
 /// The first bytes of a segment that are kept, to tell another cluster's from damage: its first page's header.
@@ -44,7 +44,8 @@ pub struct SegmentSealer {
     /// The frame that is being filled, of which everything before `filled` is checked; empty until it is needed.
     frame: Vec<u8>,
     filled: usize,
-    /// `None` when the segment is here already: then it is only checked and compared.
+    /// `None` when the segment is here already: then the bytes are only summed, and that is compared. Those that are here were
+    /// checked when they came, and equal ones need it no second time.
     output: Option<Output>,
     given_up: bool,
 }
@@ -132,7 +133,21 @@ impl SegmentSealer {
     ///
     /// # Errors
     /// `WalInvalid` when bytes are missing or too many; `WalConflict`; `WalDamaged` when the one that is there is; storage errors.
-    pub fn finish(mut self) -> Result<(SealOutcome, SegmentSummary), WalArchiveError> {
+    pub fn finish(self) -> Result<SealOutcome, WalArchiveError> {
+        let (archive, segment) = (self.archive.clone(), self.segment);
+        let outcome = self.complete()?.end(PutStream::commit)?;
+        if outcome == SealOutcome::AlreadyThere {
+            // Whoever made it may not have come to make its name durable, and whoever asks may drop its own copy now.
+            archive.settle(segment)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Checks that the segment is whole and writes what is left of it; nothing is visible yet.
+    ///
+    /// # Errors
+    /// `WalInvalid` when bytes are missing or too many; storage errors.
+    pub fn complete(mut self) -> Result<WrittenSegment, WalArchiveError> {
         if self.given_up {
             return Err(self.invalid("it was given up after an error"));
         }
@@ -140,16 +155,12 @@ impl SegmentSealer {
         if self.taken_bytes != segment_bytes {
             return Err(self.invalid(format!("{} bytes of {segment_bytes}", self.taken_bytes)));
         }
-        let summary = self.summarizer.summary();
-        if let Some(output) = self.output.take() {
-            let info = self.info(&summary);
-            match output.commit(&self.archive, &info) {
-                Err(WalArchiveError::Storage(StorageError::StorageExists { .. })) => {}
-                committed => return committed.map(|()| (SealOutcome::Archived, summary)),
-            }
-        }
-        self.compare()?;
-        Ok((SealOutcome::AlreadyThere, summary))
+        let output = match self.output.take() {
+            Some(output) => Some(output.end(&self.archive, &self.info())?),
+            None => None,
+        };
+        let SegmentSealer { archive, segment, crc32c, first_bytes, .. } = self;
+        Ok(WrittenSegment { archive, segment, crc32c, first_bytes, output })
     }
 
     fn take(&mut self, length_bytes: usize) -> Result<(), WalArchiveError> {
@@ -181,13 +192,16 @@ impl SegmentSealer {
         let wanted = FIRST_BYTES - self.first_bytes.len();
         self.first_bytes.extend_from_slice(&piece[..piece.len().min(wanted)]);
         self.crc32c = crc32c::crc32c_append(self.crc32c, piece);
+        if self.output.is_none() {
+            return Ok(());
+        }
         self.summarizer
             .feed::<FormatError>(piece, &mut |_, _| Ok(()))
             .map_err(|error| self.archive.refusal(self.segment, &self.first_bytes, &error))
     }
 
-    fn info(&self, summary: &SegmentSummary) -> SealedInfo {
-        let mut summary = summary.clone();
+    fn info(&self) -> SealedInfo {
+        let mut summary = self.summarizer.summary();
         let restore_points_total = summary.restore_points.len() as u64;
         summary.restore_points.truncate(RESTORE_POINT_LIMIT);
         SealedInfo {
@@ -200,19 +214,49 @@ impl SegmentSealer {
         }
     }
 
-    /// Compares with the segment that is there.
-    fn compare(&self) -> Result<(), WalArchiveError> {
-        let there = self.archive.info(self.segment)?;
-        if there.crc32c != self.crc32c {
-            let detail = format!("CRC-32C {:08x} there, {:08x} here", there.crc32c, self.crc32c);
-            return Err(self.archive.conflict(self.segment, detail));
-        }
-        // Whoever made it may not have come to make its name durable, and whoever asks may drop its own copy now.
-        Ok(self.archive.storage().sweep(&self.archive.sealed_key(self.segment))?)
-    }
-
     fn invalid(&self, detail: impl Into<String>) -> WalArchiveError {
         WalArchiveError::WalInvalid { segment: self.archive.name(self.segment), detail: detail.into() }
+    }
+}
+
+/// A whole segment whose bytes are checked and written, and not visible yet. Dropped, it leaves nothing.
+pub struct WrittenSegment {
+    archive: WalArchive,
+    segment: WalSegment,
+    crc32c: u32,
+    first_bytes: Vec<u8>,
+    /// `None` when it was here already.
+    output: Option<Box<dyn PutStream>>,
+}
+
+impl WrittenSegment {
+    /// Makes it visible, and durable but for its name, which [`WalArchive::settle`] does for several at once; or compares it
+    /// with the one that is there.
+    ///
+    /// # Errors
+    /// `WalConflict`; `WalDamaged` when the one that is there is; storage errors.
+    pub fn publish(self) -> Result<SealOutcome, WalArchiveError> {
+        self.end(PutStream::publish)
+    }
+
+    fn end(
+        mut self,
+        publish: impl FnOnce(Box<dyn PutStream>) -> Result<(), StorageError>,
+    ) -> Result<SealOutcome, WalArchiveError> {
+        match self.output.take().map(publish) {
+            Some(Ok(())) => return Ok(SealOutcome::Archived),
+            None | Some(Err(StorageError::StorageExists { .. })) => {}
+            Some(Err(error)) => return Err(error.into()),
+        }
+        let Err(error) = self.archive.compare_sealed(self.segment, self.crc32c) else {
+            return Ok(SealOutcome::AlreadyThere);
+        };
+        // Bytes that were only compared may be another cluster's.
+        let is_conflict = matches!(error, WalArchiveError::WalConflict { .. });
+        match scan::foreign_identifier(&self.first_bytes, self.archive.geometry()).filter(|_| is_conflict) {
+            Some(found) => Err(self.archive.foreign(found)),
+            None => Err(error),
+        }
     }
 }
 
@@ -225,7 +269,8 @@ impl Output {
         })
     }
 
-    fn commit(self, archive: &WalArchive, info: &SealedInfo) -> Result<(), WalArchiveError> {
+    /// Writes what is left, and the trailer.
+    fn end(self, archive: &WalArchive, info: &SealedInfo) -> Result<Box<dyn PutStream>, WalArchiveError> {
         let Output { key, mut stream, compressor, mut frames } = self;
         compressor.finish(&mut |compressed, frame| {
             frames.push(frame);
@@ -237,7 +282,7 @@ impl Output {
             WalArchiveError::WalInvalid { segment: info.segment.clone(), detail }
         })?;
         write(archive, &key, stream.as_mut(), &trailer)?;
-        Ok(stream.commit()?)
+        Ok(stream)
     }
 }
 
@@ -245,14 +290,29 @@ fn write(archive: &WalArchive, key: &str, stream: &mut dyn PutStream, bytes: &[u
     stream.write_all(bytes).map_err(|error| StorageError::from_io(&archive.storage().describe(), key, "write", &error))
 }
 
-/// Makes the error for bytes that are no WAL of a segment.
 impl WalArchive {
+    /// Compares a segment whose bytes have the CRC-32C `crc32c` with the one that is sealed here. Whether that one's name is
+    /// durable is another question ([`WalArchive::settle`]).
+    ///
+    /// # Errors
+    /// `WalConflict`; `WalMissing`, `WalDamaged`; storage errors.
+    pub fn compare_sealed(&self, segment: WalSegment, crc32c: u32) -> Result<(), WalArchiveError> {
+        let there = self.info(segment)?;
+        if there.crc32c == crc32c {
+            return Ok(());
+        }
+        Err(self.conflict(segment, format!("CRC-32C {:08x} there, {crc32c:08x} here", there.crc32c)))
+    }
+
+    /// Makes the error for bytes that are no WAL of a segment.
     pub(super) fn refusal(&self, segment: WalSegment, first_bytes: &[u8], error: &FormatError) -> WalArchiveError {
         match scan::foreign_identifier(first_bytes, self.geometry()) {
-            Some(found) => {
-                WalArchiveError::WalForeign { expected: self.system_identifier().to_string(), found: found.to_string() }
-            }
+            Some(found) => self.foreign(found),
             None => WalArchiveError::WalInvalid { segment: self.name(segment), detail: error.to_string() },
         }
+    }
+
+    fn foreign(&self, found: SystemIdentifier) -> WalArchiveError {
+        WalArchiveError::WalForeign { expected: self.system_identifier().to_string(), found: found.to_string() }
     }
 }

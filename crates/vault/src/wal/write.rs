@@ -6,13 +6,38 @@ use pgformat::timeline_history::parse_history;
 use pgformat::{FormatError, TimelineId, WalSegment};
 
 impl WalArchive {
-    /// Begins to archive a whole segment: takes its bytes in order, in pieces of any size, compresses them on `jobs` threads with
-    /// bounded memory, and checks that they are WAL of this segment. [`SegmentSealer::finish`] makes it durable.
+    /// Begins to archive a whole segment: takes its bytes in order, in pieces of any size, compresses them on `jobs` threads (with 0,
+    /// on the caller's own) with bounded memory, and checks that they are WAL of this segment. [`SegmentSealer::finish`] makes it durable.
     ///
     /// # Errors
     /// `archive-codec` for a level that zstd does not have; storage errors.
     pub fn seal(&self, segment: WalSegment, level: i32, jobs: usize) -> Result<SegmentSealer, WalArchiveError> {
         SegmentSealer::new(self, segment, level, jobs)
+    }
+
+    /// Makes durable which segments of a timeline are visible: those that were published, by whomever.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn settle(&self, of: WalSegment) -> Result<(), WalArchiveError> {
+        Ok(self.storage().settle(&self.sealed_key(of))?)
+    }
+
+    /// Tells whether a segment is sealed here, without looking into it.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn is_sealed(&self, segment: WalSegment) -> Result<bool, WalArchiveError> {
+        Ok(self.storage().size_bytes(&self.sealed_key(segment))?.is_some())
+    }
+
+    /// Removes what writers of segments of a timeline left when they died, unseen by any listing, and makes durable what is
+    /// visible. Never needed for correctness; it looks through the timeline's whole folder.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn sweep(&self, of: WalSegment) -> Result<(), WalArchiveError> {
+        Ok(self.storage().sweep_folder(&self.sealed_key(of))?)
     }
 
     /// Opens (or makes) the partial file of a segment for appending. Only the holder of the receiver's lock may.
@@ -28,7 +53,7 @@ impl WalArchive {
     /// # Errors
     /// `WalMissing` when the segment is not sealed: its partial file is all there is; storage errors.
     pub fn remove_partial(&self, segment: WalSegment) -> Result<(), WalArchiveError> {
-        if self.storage().size_bytes(&self.sealed_key(segment))?.is_none() {
+        if !self.is_sealed(segment)? {
             return Err(self.missing(segment));
         }
         Ok(self.storage().delete(&self.partial_key(segment))?)
@@ -43,16 +68,6 @@ impl WalArchive {
         // The whole form last: of a segment that is here in both, never only the beginning is left.
         self.storage().delete(&self.partial_key(segment))?;
         Ok(self.storage().delete(&self.sealed_key(segment))?)
-    }
-
-    /// Removes what writers of a segment that died left of it, unseen by any listing. Never needed for correctness; it looks
-    /// through the timeline's whole folder.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub fn sweep(&self, segment: WalSegment) -> Result<(), WalArchiveError> {
-        self.storage().sweep(&self.sealed_key(segment))?;
-        Ok(self.storage().sweep(&self.partial_key(segment))?)
     }
 
     /// Keeps the beginning of a segment that an archiver brings at the end of a timeline (`SEGMENT.partial`), unless as much or
@@ -76,10 +91,10 @@ impl WalArchive {
         let checked = length(part.checked_end, bytes);
 
         let mut there = Vec::new();
-        if self.storage().size_bytes(&self.sealed_key(segment))?.is_some() {
+        if self.is_sealed(segment)? {
             self.read_sealed(segment, &mut there)?;
             self.compare(segment, &ours[..checked], &there)?;
-            self.storage().sweep(&self.sealed_key(segment))?;
+            self.settle(segment)?;
             return Ok(SealOutcome::AlreadyThere);
         }
         let key = self.partial_key(segment);

@@ -53,6 +53,10 @@ impl PutStream for MemoryStream {
     fn commit(self: Box<Self>) -> Result<(), StorageError> {
         Ok(())
     }
+
+    fn publish(self: Box<Self>) -> Result<(), StorageError> {
+        self.commit()
+    }
 }
 
 /// What an archive is to hold.

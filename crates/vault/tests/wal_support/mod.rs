@@ -106,7 +106,7 @@ pub fn seal_in_pieces(
     for piece in bytes.chunks(piece_bytes) {
         sealer.write(piece)?;
     }
-    Ok(sealer.finish()?.0)
+    sealer.finish()
 }
 
 /// What a segment says, without the archive.

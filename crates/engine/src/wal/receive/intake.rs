@@ -6,6 +6,7 @@ use crate::Error;
 use crate::wal::WalError;
 use pgformat::wal::SegmentSummarizer;
 use pgformat::{FormatError, Lsn, TimelineId, WalSegment};
+use std::collections::VecDeque;
 use vault::wal::{PartialSegment, SegmentForm, SegmentSealer, WalArchive, WalArchiveError};
 
 /// Where the bytes go.
@@ -23,7 +24,9 @@ pub(super) struct Intake {
     /// Everything before it is durable. It may be ahead of `next`: what is here already is received again, and compared.
     durable: Lsn,
     current: Option<Current>,
-    /// Sealed on the spot, and not told yet.
+    /// Whole, and on their way to be durable; the end of each. Only then does it count.
+    publishing: VecDeque<(WalSegment, Lsn)>,
+    /// Sealed, and not told yet.
     sealed: Vec<WalSegment>,
 }
 
@@ -61,6 +64,7 @@ impl Intake {
             next: Lsn(0),
             durable: Lsn(0),
             current: None,
+            publishing: VecDeque::new(),
             sealed: Vec::new(),
         })
     }
@@ -126,11 +130,17 @@ impl Intake {
         Ok(())
     }
 
-    /// Makes everything durable that can be: the whole of a live segment's bytes so far.
+    /// Makes everything durable that can be: the whole of a live segment's bytes so far. What is compressed on the way and whole
+    /// becomes durable by itself; with `waits`, that is waited for.
     ///
     /// # Errors
     /// Those of the archive.
-    pub(super) fn sync(&mut self) -> Result<(), Error> {
+    pub(super) fn sync(&mut self, waits: bool) -> Result<(), Error> {
+        if waits {
+            self.wait_for_publishing()?;
+        } else {
+            self.take_done()?;
+        }
         if let Some(Current::Live(live)) = &mut self.current {
             if live.dirty {
                 live.partial.sync()?;
@@ -146,7 +156,7 @@ impl Intake {
     /// # Errors
     /// What kept one from being sealed.
     pub(super) fn sealed(&mut self) -> Result<Vec<WalSegment>, Error> {
-        self.sealed.extend(self.sealing.sealed()?);
+        self.take_done()?;
         Ok(std::mem::take(&mut self.sealed))
     }
 
@@ -155,8 +165,34 @@ impl Intake {
     /// # Errors
     /// What kept one from being sealed.
     pub(super) fn finish(&mut self) -> Result<Vec<WalSegment>, Error> {
-        self.sealed.extend(self.sealing.finish()?);
+        let sealed = self.sealing.finish()?;
+        sealed.into_iter().for_each(|segment| self.done(segment));
         Ok(std::mem::take(&mut self.sealed))
+    }
+
+    fn take_done(&mut self) -> Result<(), Error> {
+        let sealed = self.sealing.sealed()?;
+        sealed.into_iter().for_each(|segment| self.done(segment));
+        Ok(())
+    }
+
+    fn wait_for_publishing(&mut self) -> Result<(), Error> {
+        while !self.publishing.is_empty() {
+            let segment = self.sealing.wait()?;
+            self.done(segment);
+        }
+        Ok(())
+    }
+
+    /// They are done in the order in which they came.
+    fn done(&mut self, segment: WalSegment) {
+        if let Some((published, end)) = self.publishing.front().copied()
+            && published == segment
+        {
+            self.publishing.pop_front();
+            self.durable = self.durable.max(end);
+        }
+        self.sealed.push(segment);
     }
 
     fn begin_segment(&mut self, segment: WalSegment, end: Lsn, available: Lsn) -> Result<Current, Error> {
@@ -165,6 +201,8 @@ impl Intake {
         if all_is_there && !partial_is_there {
             return self.bulk(segment, false);
         }
+        // What is durable of this one must not count before what comes before it is.
+        self.wait_for_publishing()?;
         let mut partial = self.archive.open_partial(segment)?;
         let known_end = partial.valid_end()?.min(partial.file_end());
         if all_is_there && known_end == self.next {
@@ -185,20 +223,17 @@ impl Intake {
     fn complete(&mut self, current: Current, end: Lsn) -> Result<(), Error> {
         match current {
             Current::Bulk { segment, sealer, had_partial } => {
-                sealer.finish()?;
-                if had_partial {
-                    self.archive.remove_partial(segment)?;
-                }
-                self.sealed.push(segment);
+                self.publishing.push_back((segment, end));
+                self.sealing.publish(segment, sealer.complete()?, had_partial)?;
             }
             Current::Live(mut live) => {
                 live.partial.sync()?;
                 let segment = live.segment;
                 drop(live);
                 self.sealing.submit(segment)?;
+                self.durable = end;
             }
         }
-        self.durable = end;
         Ok(())
     }
 }

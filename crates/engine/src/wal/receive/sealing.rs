@@ -1,33 +1,47 @@
-//! Seals segments that were received live, in the background: who waits for a commit must not wait for zstd.
+//! Seals segments that were received live, and publishes those that were compressed on the way, in the background: who waits for a
+//! commit must not wait for zstd, and who catches up not for the disk.
 
 use crate::Error;
 use crate::pipeline::PipelineError;
 use pgformat::{Lsn, WalSegment};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
-use vault::wal::{WalArchive, WalArchiveError};
+use vault::wal::{WalArchive, WalArchiveError, WrittenSegment};
 
 /// Segments that may wait; then receiving waits as well.
 const QUEUE: usize = 2;
 /// What is read of a partial file at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// What is to be done with a segment.
+enum Work {
+    /// It is whole in its partial file.
+    Seal(WalSegment),
+    /// It is written, under a hidden name.
+    Publish { segment: WalSegment, written: Box<WrittenSegment>, had_partial: bool },
+}
+
 /// The background thread and its queue.
 pub(super) struct Sealing {
     /// `None` once no more come.
-    queue: Option<SyncSender<WalSegment>>,
+    queue: Option<SyncSender<Work>>,
     done: Receiver<Result<WalSegment, WalArchiveError>>,
     worker: Option<JoinHandle<()>>,
 }
 
 impl Sealing {
     pub(super) fn start(archive: &WalArchive, level: i32, jobs: usize) -> Result<Self, Error> {
-        let (queue, segments) = mpsc::sync_channel::<WalSegment>(QUEUE);
+        let (queue, works) = mpsc::sync_channel::<Work>(QUEUE);
         let (outcome, done) = mpsc::channel();
         let archive = archive.clone();
         let work = move || {
-            for segment in segments {
-                let sealed = seal_partial(&archive, segment, level, jobs).map(|()| segment);
+            for work in works {
+                let sealed = match work {
+                    Work::Seal(segment) => seal_partial(&archive, segment, level, jobs).map(|()| segment),
+                    Work::Publish { segment, written, had_partial } => {
+                        publish(&archive, segment, *written, had_partial).map(|()| segment)
+                    }
+                };
                 let failed = sealed.is_err();
                 // After a failure the queue closes; what waits in it stays in its partial files.
                 if outcome.send(sealed).is_err() || failed {
@@ -44,7 +58,29 @@ impl Sealing {
 
     /// Queues a segment whose partial file is whole and durable. Waits while the queue is full.
     pub(super) fn submit(&mut self, segment: WalSegment) -> Result<(), Error> {
-        if self.queue.as_ref().is_some_and(|queue| queue.send(segment).is_ok()) {
+        self.send(Work::Seal(segment))
+    }
+
+    /// Queues a segment that is written and has to become durable and visible. Waits while the queue is full.
+    pub(super) fn publish(
+        &mut self,
+        segment: WalSegment,
+        written: WrittenSegment,
+        had_partial: bool,
+    ) -> Result<(), Error> {
+        self.send(Work::Publish { segment, written: Box::new(written), had_partial })
+    }
+
+    /// Waits for the next one that is done.
+    ///
+    /// # Errors
+    /// What kept it from being sealed.
+    pub(super) fn wait(&mut self) -> Result<WalSegment, Error> {
+        self.done.recv().map_err(|_| ended("the sealing thread is gone".to_owned()))?.map_err(Error::from)
+    }
+
+    fn send(&mut self, work: Work) -> Result<(), Error> {
+        if self.queue.as_ref().is_some_and(|queue| queue.send(work).is_ok()) {
             return Ok(());
         }
         self.sealed()?;
@@ -104,6 +140,18 @@ pub(super) fn seal_partial(
     }
     sealer.finish()?;
     archive.remove_partial(segment)
+}
+
+/// Publishes a segment and makes its name durable. Its partial file, if there was one, is removed then.
+fn publish(
+    archive: &WalArchive,
+    segment: WalSegment,
+    written: WrittenSegment,
+    had_partial: bool,
+) -> Result<(), WalArchiveError> {
+    written.publish()?;
+    archive.settle(segment)?;
+    if had_partial { archive.remove_partial(segment) } else { Ok(()) }
 }
 
 fn ended(detail: String) -> Error {

@@ -82,7 +82,8 @@ impl Stream<'_, '_> {
         let mut clock = Clock { heard: now, asked: None, told: now, told_lsn: None, slot: now, position: None };
         loop {
             let batch = self.take_batch()?;
-            self.intake.sync()?;
+            // While more comes, segments that are whole become durable beside it; else nothing is left undone before a pause.
+            self.intake.sync(!batch.heard || batch.ended || self.cancel.is_cancelled())?;
             if batch.heard {
                 (clock.heard, clock.asked) = (Instant::now(), None);
             }

@@ -203,6 +203,26 @@ impl Storage for LocalFolder {
         sweep().map_err(self.failed(key, "sweep"))
     }
 
+    fn sweep_folder(&self, key: &str) -> Result<(), StorageError> {
+        let (_, parents) = split(key)?;
+        let sweep = || -> io::Result<()> {
+            match self.folder_to_change(&parents)? {
+                Some(folder) => temporary::sweep_all(&folder),
+                None => Ok(()),
+            }
+        };
+        sweep().map_err(self.failed(key, "sweep"))
+    }
+
+    fn settle(&self, key: &str) -> Result<(), StorageError> {
+        let (_, parents) = split(key)?;
+        let settle = || match self.folder_to_read(&parents)? {
+            Some(folder) => folder.sync(),
+            None => Ok(()),
+        };
+        settle().map_err(self.failed(key, "settle"))
+    }
+
     fn try_lock(&self, key: &str, holder: HolderText<'_>) -> Result<LockAttempt, StorageError> {
         let (name, parents) = split(key)?;
         let folder = self.folder_to_fill(&parents).map_err(self.failed(key, "lock"))?;

@@ -88,10 +88,23 @@ impl Write for LocalStream {
 }
 
 impl PutStream for LocalStream {
-    fn commit(mut self: Box<Self>) -> Result<(), StorageError> {
+    fn commit(self: Box<Self>) -> Result<(), StorageError> {
+        self.end(TemporaryFile::publish_new)
+    }
+
+    fn publish(self: Box<Self>) -> Result<(), StorageError> {
+        self.end(TemporaryFile::publish_new_unsettled)
+    }
+}
+
+impl LocalStream {
+    fn end(
+        mut self: Box<Self>,
+        publish: impl FnOnce(TemporaryFile, &str) -> io::Result<File>,
+    ) -> Result<(), StorageError> {
         self.write_gathered()?;
         let LocalStream { storage, key, name, temporary, .. } = *self;
-        match temporary.publish_new(&name) {
+        match publish(temporary, &name) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(StorageError::StorageExists { storage, object: key })

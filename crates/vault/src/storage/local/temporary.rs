@@ -45,22 +45,31 @@ impl TemporaryFile {
 
     /// Makes the content durable, then the name, which nothing may have yet. The file stays locked until it is dropped.
     pub fn publish_new(self, name: &str) -> io::Result<File> {
-        self.publish_with(|folder, hidden| folder.rename_new(hidden, name))
+        self.publish_with(|folder, hidden| {
+            folder.rename_new(hidden, name)?;
+            folder.sync()
+        })
     }
 
     /// The same, replacing what has the name.
     pub fn publish(self, name: &str) -> io::Result<File> {
-        self.publish_with(|folder, hidden| folder.rename(hidden, name))
+        self.publish_with(|folder, hidden| {
+            folder.rename(hidden, name)?;
+            folder.sync()
+        })
     }
 
+    /// Makes the content durable and gives it its name, which nothing may have yet; [`Folder::sync`] makes that durable.
+    pub fn publish_new_unsettled(self, name: &str) -> io::Result<File> {
+        self.publish_with(|folder, hidden| folder.rename_new(hidden, name))
+    }
+
+    /// The order is the promise: a name that is seen after a power cut stands for a whole file. Content first, then the folder
+    /// that holds the name. No test can show this order; only a power cut would.
     fn publish_with(mut self, rename: impl FnOnce(&Folder, &str) -> io::Result<()>) -> io::Result<File> {
-        // The order is the promise: a name that is seen after a power cut stands for a whole file. Content first …
         self.file().sync_all()?;
         rename(&self.folder, &self.name)?;
-        let file = self.file.take();
-        // … then the folder that holds the name. No test can show this order; only a power cut would.
-        self.folder.sync()?;
-        file.ok_or_else(|| io::Error::other("the temporary file was published twice"))
+        self.file.take().ok_or_else(|| io::Error::other("the temporary file was published twice"))
     }
 }
 
@@ -78,8 +87,17 @@ impl Drop for TemporaryFile {
 
 /// Removes what dead writers of `final_name` left in `folder`.
 pub(super) fn sweep(folder: &Folder, final_name: &str) -> io::Result<()> {
+    sweep_those(folder, |name| is_temporary_of(name, final_name))
+}
+
+/// Removes what dead writers of anything left in `folder`.
+pub(super) fn sweep_all(folder: &Folder) -> io::Result<()> {
+    sweep_those(folder, is_temporary)
+}
+
+fn sweep_those(folder: &Folder, is_meant: impl Fn(&str) -> bool) -> io::Result<()> {
     for name in folder.names()? {
-        let Some(name) = name.to_str().filter(|name| is_temporary_of(name, final_name)) else { continue };
+        let Some(name) = name.to_str().filter(|name| is_meant(name)) else { continue };
         let file = match folder.open_file(name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -107,12 +125,18 @@ pub(super) fn try_lock(file: &File) -> io::Result<bool> {
 }
 
 fn is_temporary_of(name: &str, final_name: &str) -> bool {
-    let token = name
-        .strip_prefix('.')
-        .and_then(|rest| rest.strip_prefix(final_name))
-        .and_then(|rest| rest.strip_prefix('.'))
-        .and_then(|rest| rest.strip_suffix(PARTIAL_SUFFIX));
-    token.is_some_and(|token| token.len() == 16 && token.bytes().all(|b| b.is_ascii_hexdigit()))
+    final_name_of(name) == Some(final_name)
+}
+
+fn is_temporary(name: &str) -> bool {
+    final_name_of(name).is_some()
+}
+
+/// Returns what a hidden file was to become.
+fn final_name_of(name: &str) -> Option<&str> {
+    let (final_name, token) = name.strip_prefix('.')?.strip_suffix(PARTIAL_SUFFIX)?.rsplit_once('.')?;
+    let is_token = token.len() == 16 && token.bytes().all(|b| b.is_ascii_hexdigit());
+    (is_token && !final_name.is_empty()).then_some(final_name)
 }
 
 #[cfg(test)]
