@@ -56,6 +56,11 @@ impl<'a> CatalogHook<'a> {
         CatalogHook { session, repository, is_there: AtomicBool::new(false) }
     }
 
+    /// Makes one that takes a server that is away for a failure, though nobody knows whether it has a catalog.
+    pub fn expecting(session: &'a Session, repository: &'a Repository) -> Self {
+        CatalogHook { session, repository, is_there: AtomicBool::new(true) }
+    }
+
     /// Brings the catalog up to date. `None`: there is none, and none is demanded.
     ///
     /// # Errors

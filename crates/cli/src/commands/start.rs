@@ -22,6 +22,7 @@ use hooks::Hooks;
 use log_file::LogFile;
 use monitor::ServiceManager;
 pub(super) use rules::ConfigRules;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs until SIGINT or SIGTERM.
 pub fn run(session: &Session, options: &StartOptions) -> Outcome {
@@ -32,7 +33,8 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
     }
     let rules = ConfigRules::of(session);
     let catalog = CatalogMemo::default();
-    let hooks = Hooks { session, repository: repository.clone(), catalog: &catalog };
+    let catalog_is_behind = AtomicBool::new(true);
+    let hooks = Hooks { session, repository: repository.clone(), catalog: &catalog, catalog_is_behind };
     let settings = DaemonSettings {
         connection: session.settings.connection.clone(),
         repository,
@@ -53,10 +55,13 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
         }
         None => Some(Monitoring::start(session, &settings.repository, &catalog, told)?),
     };
+    let has_ended = AtomicBool::new(monitoring.is_none());
     std::thread::scope(|scope| {
         // Ends with the channels, whose threads hold the other end.
         scope.spawn(|| events.into_iter().for_each(|event| log.record(&DaemonEvent::Notify(event))));
+        scope.spawn(|| hooks.keep_catalog(&has_ended));
         let result = run_daemon(&settings, &log, &ServiceManager::of(session), &session.cancel);
+        has_ended.store(true, Ordering::Relaxed);
         if let Some(monitoring) = monitoring {
             monitoring.stop();
         }

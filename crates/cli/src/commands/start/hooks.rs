@@ -9,6 +9,8 @@ use cadena::scheduler::{Run, RunFailure, RunNote, RunSummary};
 use cadena::verify::{ValidationReport, validate_due};
 use cadena::{Cancel, SilentProgress};
 use jiff::{Timestamp, Zoned};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// What the daemon runs beside backups.
 pub struct Hooks<'a> {
@@ -16,6 +18,34 @@ pub struct Hooks<'a> {
     pub repository: Repository,
     /// What the metrics say of the catalog.
     pub catalog: &'a CatalogMemo,
+    /// Whether the catalog may be behind the repository.
+    pub catalog_is_behind: AtomicBool,
+}
+
+/// How often a database that was away is tried again.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(15);
+/// How often the end is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Hooks<'_> {
+    /// Brings the catalog up to date until `has_ended`: at the start, since a daemon that was killed may have left it behind, and when
+    /// the database is back after a run that could not tell it.
+    pub fn keep_catalog(&self, has_ended: &AtomicBool) {
+        let mut tried: Option<Instant> = None;
+        while !has_ended.load(Ordering::Relaxed) {
+            let is_time = tried.is_none_or(|tried| tried.elapsed() >= CATCH_UP_EVERY);
+            if is_time && self.catalog_is_behind.swap(false, Ordering::Relaxed) {
+                tried = Some(Instant::now());
+                let result = CatalogHook::expecting(self.session, &self.repository).sync();
+                note_catalog(self.catalog, result.as_ref().map(Option::is_some));
+                if let Err(failure) = result {
+                    self.catalog_is_behind.store(true, Ordering::Relaxed);
+                    tracing::debug!(error = failure.english(), "the catalog is still behind");
+                }
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
 }
 
 impl DaemonHooks for Hooks<'_> {
@@ -53,8 +83,14 @@ impl DaemonHooks for Hooks<'_> {
     fn after_run(&self, _run: &Run, _result: &Result<RunSummary, RunFailure>) {
         let result = CatalogHook::new(self.session, &self.repository).sync();
         note_catalog(self.catalog, result.as_ref().map(Option::is_some));
-        if let Err(failure) = &result {
-            tell(self.session, failure);
+        match &result {
+            Ok(Some(_)) => {}
+            // Without a server nobody knows whether there is a catalog.
+            Ok(None) => self.catalog_is_behind.store(true, Ordering::Relaxed),
+            Err(failure) => {
+                self.catalog_is_behind.store(true, Ordering::Relaxed);
+                tell(self.session, failure);
+            }
         }
     }
 }
