@@ -298,7 +298,7 @@ const FAULTS: &[Fault] = &[
         name: "two archives have changed places",
         make: |copy| copy.exchange(&copy.archive(3), &copy.archive(4)),
         check: |copy| {
-            // As a rule they differ in size, which is seen at once.
+            // As a rule they differ in size, which is seen at once; else the label within, or the digest, tells.
             (3..=5).for_each(|id| copy.refuses(id, DAMAGE, &SWAPPED));
             copy.would_restore(2);
         },
@@ -406,7 +406,8 @@ const FAULTS: &[Fault] = &[
 /// The error of a backup whose own record can't be read.
 const UNREADABLE: i32 = 1;
 /// What is said of an archive that is not the recorded one.
-const SWAPPED: [&str; 3] = ["chain-archive-missing", "repository-archive-size", "repository-archive-digest"];
+const SWAPPED: [&str; 4] =
+    ["chain-archive-missing", "chain-label", "repository-archive-size", "repository-archive-digest"];
 
 /// Records and archives are the same on all versions; the two are those that differ most in what a server is asked for.
 fn run(version: MajorVersion) {
