@@ -375,6 +375,9 @@ impl TestCluster {
     pub fn kill(&self) {
         let text = fs::read_to_string(self.data_directory().join("postmaster.pid")).unwrap_or_else(|e| panic!("{e}"));
         let postmaster: i32 = text.lines().next().and_then(|pid| pid.trim().parse().ok()).expect("a process id");
+        // Stopped, it makes no child between the list and its end: one that lives on would hold the shared memory.
+        let process = rustix::process::Pid::from_raw(postmaster).expect("a process id");
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::STOP);
         let mut all = vec![postmaster];
         all.extend(children_of(postmaster));
         for pid in &all {
