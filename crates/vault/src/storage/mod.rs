@@ -8,11 +8,13 @@ pub mod fault;
 mod host;
 mod key;
 mod local;
+mod sole_writer;
 
 pub use error::StorageError;
 pub use host::host_name;
 pub use key::{KEY_LIMIT_BYTES, KEY_PART_LIMIT_BYTES, key_parts};
 pub use local::LocalFolder;
+pub use sole_writer::SoleWriter;
 
 use std::io::Write;
 
@@ -35,6 +37,16 @@ pub struct StoredObject {
 pub trait Storage: Send + Sync {
     /// Says where this is, for messages and records (never with a secret).
     fn describe(&self) -> String;
+
+    /// Says where an object is, for people and the catalog (never with a secret).
+    fn url(&self, key: &str) -> String {
+        format!("{}/{key}", self.describe().trim_end_matches('/'))
+    }
+
+    /// Tells whether locks can be taken here. Where none can, one process at a time may write.
+    fn can_lock(&self) -> bool {
+        true
+    }
 
     /// Begins a streamed write. Nothing is visible under `key` before [`PutStream::commit`]; an existing object is an error
     /// at commit (nothing is ever overwritten by a streamed write).
