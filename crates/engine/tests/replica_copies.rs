@@ -179,7 +179,7 @@ fn push(scene: &Scene, replica: &Replica) -> Result<(PushedBackups, PushedWal), 
     let result = link
         .push_wal(true, &cancel)
         .and_then(|wal| Ok((link.push_backups(None, &now(), None, &|_| {}, &cancel)?, wal)));
-    link.note_outcome(result.as_ref().err());
+    link.note_outcome("push", result.as_ref().err());
     link.finish();
     result
 }

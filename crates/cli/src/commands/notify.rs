@@ -97,7 +97,7 @@ pub fn tell_without_daemon(session: &Session, since: Timestamp) {
 
 fn tell(session: &Session, since: Timestamp) -> Result<(), Failure> {
     // Without a repository nothing has changed in it.
-    let Ok(repository) = Repository::open(super::storage(session)) else { return Ok(()) };
+    let Ok(repository) = Repository::open(super::storage(session)?) else { return Ok(()) };
     if daemon_holder(&repository)?.is_some() {
         return Ok(());
     }

@@ -51,6 +51,10 @@ pub fn recovery_request(
 /// Returns the beginning of the command by which the restored server gets its WAL: this program, as it was called.
 /// `None` when the program's own path can't be found out or written; then WAL is staged.
 fn fetch_command(session: &Session) -> Option<Vec<String>> {
+    if session.settings.from_replica.is_some() {
+        // What a replica needs to be read (names, credentials) is this user's, and the server often another's.
+        return None;
+    }
     let program = std::env::current_exe().ok()?.to_str()?.to_owned();
     let repository = session.settings.repository.to_str()?.to_owned();
     Some(vec![program, "--repository".to_owned(), repository, "wal-fetch".to_owned()])

@@ -1,7 +1,8 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
 use super::notify::take_channels;
-use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ValidationConfig, schema};
+use super::replica::{REPLICA, take_replicas};
+use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ReplicaConfig, ValidationConfig, schema};
 use crate::args::{
     CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate,
     parse_rule, parse_slot_name,
@@ -44,6 +45,7 @@ pub struct FileConfig {
     pub retention: Option<Policy>,
     pub catalog: CatalogConfig,
     pub notify: Vec<ChannelConfig>,
+    pub replicas: Vec<ReplicaConfig>,
     pub metrics: MetricsConfig,
     pub cluster_name: Option<String>,
     pub lang: Option<Language>,
@@ -94,6 +96,10 @@ impl FileConfig {
         let section = name.get_ref().as_ref();
         if section == schema::NOTIFY {
             self.notify = take_channels(place, value)?;
+            return Ok(());
+        }
+        if section == REPLICA {
+            self.replicas = take_replicas(place, value)?;
             return Ok(());
         }
         let Some(known) = schema::keys_of(section) else {

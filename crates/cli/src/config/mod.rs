@@ -5,14 +5,17 @@ mod environment;
 mod error;
 mod file;
 mod notify;
+mod replica;
 mod schema;
 mod settings;
+mod table;
 mod validation;
 
 pub use catalog::{CatalogConfig, CatalogUse};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::FileConfig;
+pub use replica::ReplicaConfig;
 pub use notify::{ChannelConfig, MetricsConfig, MonitoringConfig};
 pub use schema::nearest;
 pub use settings::{DEFAULT_CONFIG, Settings, choose_language};

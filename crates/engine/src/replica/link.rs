@@ -9,7 +9,7 @@ use crate::pipeline::RateLimit;
 use crate::{Cancel, Error};
 use jiff::Timestamp;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use vault::journal::{EventLevel, NewEvent};
@@ -29,6 +29,8 @@ pub struct ReplicaLink {
     state: Mutex<ReplicaState>,
     guard: Mutex<Option<Box<dyn LockGuard>>>,
     has_looked: AtomicBool,
+    /// What does not go at present.
+    failing: Mutex<BTreeSet<&'static str>>,
 }
 
 /// What was last sent of an object that changes.
@@ -76,6 +78,7 @@ impl ReplicaLink {
             state: Mutex::new(known),
             guard: Mutex::new(Some(guard)),
             has_looked: AtomicBool::new(false),
+            failing: Mutex::default(),
         })
     }
 
@@ -154,19 +157,28 @@ impl ReplicaLink {
         state.save(&self.source)
     }
 
-    /// Notes that the replica fails, once, or that it is well again; both are events.
-    pub fn note_outcome(&self, error: Option<&Error>) {
+    /// Notes how an attempt ended. That the replica fails, and that it is well again in all that is done with it, are events.
+    pub fn note_outcome(&self, what: &'static str, error: Option<&Error>) {
         let now = Timestamp::now();
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_failing = !failing.is_empty();
+        match error {
+            Some(_) => failing.insert(what),
+            None => failing.remove(what),
+        };
+        let is_failing = !failing.is_empty();
+        drop(failing);
         let event = {
             let mut state = self.state_lock();
+            let is_news = state.failing_since.is_none();
             match error {
                 Some(error) => {
-                    let is_news = state.failing_since.is_none();
                     state.failing_since.get_or_insert(now);
                     state.error = Some(error_value(error));
                     let details = json!({ "error": error_value(error) });
                     is_news.then(|| NewEvent::new(EventLevel::Warning, "replica-failing", None, details))
                 }
+                None if is_failing => None,
                 None => {
                     state.reached_at = Some(now);
                     state.error = None;
@@ -177,10 +189,11 @@ impl ReplicaLink {
                 }
             }
         };
+        let is_news = event.is_some() || was_failing != is_failing || error.is_some();
         if let Some(event) = event {
             self.tell(event);
         }
-        if let Err(error) = self.save() {
+        if is_news && let Err(error) = self.save() {
             tracing::warn!(%error, replica = self.replica.name, "what is known of the replica could not be kept");
         }
     }

@@ -26,10 +26,9 @@ pub struct PushedBackups {
     pub faulty: Vec<(BackupId, Value)>,
 }
 
-/// Hears of steps as they are done.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "key", rename_all = "kebab-case")]
+/// What happens while something is copied, for whoever shows progress.
 #[allow(missing_docs, reason = "each variant says what its fields are")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ReplicaStep {
     /// The next backup begins to go.
     ReplicaSending { replica: String, name: String, bytes: u64 },

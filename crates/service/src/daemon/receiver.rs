@@ -1,4 +1,4 @@
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use super::observer::StreamObserver;
 use super::slot_watch::SlotWatch;
 use super::{DaemonEvent, DaemonLog};

@@ -8,12 +8,14 @@ pub mod fault;
 mod host;
 mod key;
 mod local;
+mod read_only;
 mod sole_writer;
 
 pub use error::StorageError;
 pub use host::host_name;
 pub use key::{KEY_LIMIT_BYTES, KEY_PART_LIMIT_BYTES, key_parts};
 pub use local::LocalFolder;
+pub use read_only::ReadOnly;
 pub use sole_writer::SoleWriter;
 
 use std::io::Write;
