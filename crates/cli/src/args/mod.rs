@@ -28,8 +28,7 @@ pub use instant::parse_instant;
 pub use notify::{NotifyCommand, NotifyOptions};
 pub use prescan::Prescan;
 pub use replica::{
-    ReplicaCleanupOptions, ReplicaCommand, ReplicaOptions, ReplicaPullOptions, ReplicaPushOptions,
-    ReplicaVerifyOptions,
+    ReplicaCleanupOptions, ReplicaCommand, ReplicaOptions, ReplicaPullOptions, ReplicaPushOptions, ReplicaVerifyOptions,
 };
 pub use schedule::{ScheduleCommand, ScheduleOptions, ScheduleSetOptions};
 pub use usage::{UsageError, usage_failure};

@@ -129,7 +129,7 @@ fn take_replica(table: &Table<'_>) -> Result<ReplicaConfig, ConfigError> {
     table.refuse_unknown(&[COMMON, STORE].concat())?;
     let provider: ProviderArg = table.optional("provider", parse_choice)?.unwrap_or(ProviderArg::Local);
     let path = match STORE.iter().find_map(|key| table.path(key).transpose()) {
-        Some(path) => path?,
+        Some(path) => path.map(|path| std::path::absolute(&path).unwrap_or(path))?,
         None => return Err(table.missing("url")),
     };
     let seconds = table.optional("partial_seconds", |text| match text {
@@ -208,7 +208,10 @@ mod tests {
         let text = "[[replica]]\nname = 'a'\nprovider = 'LOCAL'\nurl = '/a'\nwal = false\npartial_seconds = 'off'\nmax_rate = '5MB'\n\
             backups_between = '22:00-06:00'\nretention = 'everything'\n[[replica]]\nname = 'b'\npath = '/b'\nfull_months = 36\n";
         let replicas = parse(text).unwrap();
-        assert_eq!((replicas[0].wal, replicas[0].partial_every, replicas[0].max_rate_bytes), (false, None, Some(5 << 20)));
+        assert_eq!(
+            (replicas[0].wal, replicas[0].partial_every, replicas[0].max_rate_bytes),
+            (false, None, Some(5 << 20))
+        );
         assert!(replicas[0].backups_between.is_some());
         assert_eq!(replicas[0].retention, ReplicaRetention::Everything);
         let ReplicaRetention::Own(policy) = &replicas[1].retention else { panic!("{:?}", replicas[1]) };
@@ -224,7 +227,10 @@ mod tests {
             ("[[replica]]\nname = 'a'\npaht = '/a'", "unknown key paht in [replica]; nearest: path"),
             ("[[replica]]\nname = 'a'\npath = '/a'\n[[replica]]\nname = 'a'\npath = '/b'", "of the name a"),
             ("[[replica]]\nname = 'a'\npath = '/a'\nbackups_between = 'night'", "allowed: 22:00-06:00"),
-            ("[[replica]]\nname = 'a'\npath = '/a'\nretention = 'everything'\nwal_days = 3", "retention = 'everything'"),
+            (
+                "[[replica]]\nname = 'a'\npath = '/a'\nretention = 'everything'\nwal_days = 3",
+                "retention = 'everything'",
+            ),
             ("replica = 1", "allowed: [[replica]]"),
         ] {
             let complaint = parse(text).unwrap_err();

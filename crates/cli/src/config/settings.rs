@@ -1,9 +1,7 @@
 //! Brings flags, environment, file and defaults together.
 
 use super::file::parse_time_zone;
-use super::{
-    CatalogConfig, ConfigError, Environment, FileConfig, MonitoringConfig, ReplicaConfig, ValidationConfig,
-};
+use super::{CatalogConfig, ConfigError, Environment, FileConfig, MonitoringConfig, ReplicaConfig, ValidationConfig};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};

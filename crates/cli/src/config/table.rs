@@ -68,11 +68,7 @@ impl Table<'_> {
         })
     }
 
-    pub fn optional<T>(
-        &self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, ConfigError> {
+    pub fn optional<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, ConfigError> {
         self.table.get(name).map(|value| self.place.parsed(name, value, parse)).transpose()
     }
 

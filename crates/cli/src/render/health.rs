@@ -32,7 +32,10 @@ pub fn health_text(health: &RepositoryHealth, messages: &[String], locale: &Loca
         }
     };
     section(&locale.say("status-kinds"), kinds_text(health, locale, zone));
-    section(&locale.say("status-chains"), chains_text(&health.chains, &|link| copies_text(health, link, locale), locale, zone));
+    section(
+        &locale.say("status-chains"),
+        chains_text(&health.chains, &|link| copies_text(health, link, locale), locale, zone),
+    );
     section(&locale.say("status-wal"), facts(&wal_facts(&health.wal, locale, zone)));
     section(&locale.say("status-validation"), facts(&validation_facts(health, locale, zone)));
     section(&locale.say("status-replicas"), replicas_text(health, locale, zone));
@@ -84,12 +87,7 @@ fn kinds_text(health: &RepositoryHealth, locale: &Locale, zone: &TimeZone) -> St
 }
 
 /// Draws what stands on what.
-fn chains_text(
-    links: &[ChainLink],
-    copies: &dyn Fn(&ChainLink) -> String,
-    locale: &Locale,
-    zone: &TimeZone,
-) -> String {
+fn chains_text(links: &[ChainLink], copies: &dyn Fn(&ChainLink) -> String, locale: &Locale, zone: &TimeZone) -> String {
     let shown = newest_chains(links);
     let mut table: Vec<[String; 5]> = Vec::new();
     for (index, link) in shown.iter().enumerate() {

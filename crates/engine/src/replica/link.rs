@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use vault::journal::{EventLevel, NewEvent};
 use vault::repository::{BackupState, DESCRIPTION_KEY, Repository, RepositoryDescription};
-use vault::storage::{LockAttempt, LockGuard, Storage, host_name};
+use vault::storage::{LockAttempt, LockGuard, LockHolder, Storage, host_name};
 
 /// Holds the replica's lock (a lock of the repository: one process works with a replica for it), and knows what lies there. Backups and WAL
 /// may be sent at once by two threads.
@@ -29,6 +29,8 @@ pub struct ReplicaLink {
     state: Mutex<ReplicaState>,
     guard: Mutex<Option<Box<dyn LockGuard>>>,
     has_looked: AtomicBool,
+    /// What our lock says of us; no two links say the same.
+    holder: String,
     /// What does not go at present.
     failing: Mutex<BTreeSet<&'static str>>,
 }
@@ -52,7 +54,7 @@ impl ReplicaLink {
             let replica = replica.name.clone();
             return Err(ReplicaError::ReplicaIsRepository { replica, storage: location }.into());
         }
-        let holder = format!("process {} on {}", std::process::id(), host_name());
+        let holder = format!("process {} on {} since {}", std::process::id(), host_name(), Timestamp::now());
         let guard = match storage.try_lock(&lock_key(&replica.name), &|_| holder.clone().into_bytes())? {
             LockAttempt::Acquired { guard, .. } => guard,
             LockAttempt::Held { holder } => {
@@ -79,6 +81,7 @@ impl ReplicaLink {
             guard: Mutex::new(Some(guard)),
             has_looked: AtomicBool::new(false),
             failing: Mutex::default(),
+            holder,
         })
     }
 
@@ -106,6 +109,7 @@ impl ReplicaLink {
     /// `ReplicaForeign`; those of both storages.
     pub fn look(&self) -> Result<(), Error> {
         self.check_cluster()?;
+        self.check_place()?;
         let mut there = BTreeMap::new();
         for prefix in PREFIXES {
             there.extend(self.target().list(prefix)?.into_iter().map(|object| (object.key, object.size_bytes)));
@@ -134,6 +138,20 @@ impl ReplicaLink {
         state.reached_at = Some(now);
         self.has_looked.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Refuses the repository itself under another name: our own lock is seen there.
+    fn check_place(&self) -> Result<(), Error> {
+        if !self.target().can_lock() {
+            return Ok(());
+        }
+        match self.target().lock_holder(&lock_key(&self.replica.name))? {
+            LockHolder::Alive(text) if text == self.holder.as_bytes() => {
+                let (replica, storage) = (self.replica.name.clone(), self.source.storage().describe());
+                Err(ReplicaError::ReplicaIsRepository { replica, storage }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses another cluster's replica. One without a description is empty, or about to be made.

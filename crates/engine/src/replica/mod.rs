@@ -12,18 +12,18 @@ mod copy;
 mod error;
 mod keys;
 mod link;
+mod place;
 mod pull;
 mod push;
-mod replica;
 mod state;
 mod verify;
 mod wal;
 
 pub use error::ReplicaError;
 pub use link::ReplicaLink;
+pub use place::{Replica, ReplicaRetention};
 pub use pull::{PullOutcome, PullRequest, pull};
 pub use push::{PushedBackups, ReplicaStep};
-pub use replica::{Replica, ReplicaRetention};
 pub use state::{
     BackupCopies, ReplicaBacklog, ReplicaCopy, ReplicaState, ReplicaWal, backup_copies, forget_replica, load_states,
 };

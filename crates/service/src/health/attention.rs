@@ -1,7 +1,7 @@
 use super::gather::last_completed;
 use super::{KindHealth, Space, WalHealth};
-use engine::verify::{ValidationHistory, ValidationResult};
 use engine::replica::ReplicaState;
+use engine::verify::{ValidationHistory, ValidationResult};
 use engine::wal::SlotFinding;
 use jiff::Timestamp;
 use pgformat::Lsn;

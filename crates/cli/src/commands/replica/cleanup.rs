@@ -42,8 +42,13 @@ pub fn run(session: &Session, options: &ReplicaCleanupOptions) -> Outcome {
 fn text(session: &Session, all: &[Cleaned]) -> String {
     let mut text = String::new();
     for one in all {
-        let names: Vec<&str> =
-            one.plan.backups.iter().filter(|verdict| !verdict.stays).map(|verdict| verdict.archive_name.as_str()).collect();
+        let names: Vec<&str> = one
+            .plan
+            .backups
+            .iter()
+            .filter(|verdict| !verdict.stays)
+            .map(|verdict| verdict.archive_name.as_str())
+            .collect();
         let values = [
             ("replica", one.replica.as_str().into()),
             ("backups", names.len().into()),

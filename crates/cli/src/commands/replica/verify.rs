@@ -4,8 +4,8 @@ use crate::args::ReplicaVerifyOptions;
 use crate::commands::{Outcome, open_repository};
 use crate::exit::ExitStatus;
 use crate::render::{described, units};
-use cadena::replica::{CopyFinding, CopyReport, ReplicaLink, VerifyRequest, verify};
 use cadena::Phase;
+use cadena::replica::{CopyFinding, CopyReport, ReplicaLink, VerifyRequest, verify};
 use serde_json::to_value;
 
 /// Compares copies, and mends them if asked to.
