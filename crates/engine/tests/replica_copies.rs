@@ -302,7 +302,7 @@ fn a_damaged_archive_does_not_travel_and_is_mended_from_a_good_copy() {
 
     let (pushed, _) = push(&scene, &far).unwrap();
     assert_eq!(pushed.faulty.len(), 1);
-    assert_eq!((pushed.faulty[0].0, &pushed.faulty[0].1["key"]), (BackupId(5), &json!("replica-source-damaged")));
+    assert_eq!((pushed.faulty[0].0, pushed.faulty[0].1.key()), (BackupId(5), "replica-source-damaged".to_owned()));
     assert_eq!(pushed.copied.len(), 5, "the others went");
     assert!(!scene.there("far/incremental/inc_20261122_000000.json").exists());
     assert_eq!(scene.events("replica-source-damaged").len(), 1);

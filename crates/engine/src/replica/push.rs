@@ -9,21 +9,21 @@ use crate::retention::{Policy, look, plan};
 use crate::{Cancel, Error};
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Instant;
 use vault::journal::{EventLevel, NewEvent};
 use vault::repository::{BackupId, BackupRecord, BackupState};
 use vault::storage::StorageError;
 
 /// What was sent, and what could not be.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct PushedBackups {
     /// Ids of the backups that arrived now.
     pub copied: Vec<BackupId>,
     /// Bytes that went.
     pub bytes: u64,
     /// Backups that can't be copied, since they are damaged or gone here: what is wrong, by id.
-    pub faulty: Vec<(BackupId, Value)>,
+    pub faulty: Vec<(BackupId, Error)>,
 }
 
 /// What happens while something is copied, for whoever shows progress.
@@ -71,10 +71,9 @@ impl ReplicaLink {
                 }
                 Ok(bytes) => pushed.bytes += bytes,
                 Err(error) if is_fault_of_source(&error) => {
-                    let fault = error_value(&error);
-                    let details = json!({ "name": record.archive_name, "error": fault });
+                    let details = json!({ "name": record.archive_name, "error": error_value(&error) });
                     self.tell(NewEvent::new(EventLevel::Error, "replica-source-damaged", Some(record.id), details));
-                    pushed.faulty.push((record.id, fault));
+                    pushed.faulty.push((record.id, error));
                 }
                 Err(error) => return Err(error),
             }

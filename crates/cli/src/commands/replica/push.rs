@@ -115,7 +115,8 @@ fn text(session: &Session, all: &[Pushed]) -> String {
         ];
         text.push_str(&(locale.say_with("replica-pushed", &values) + "\n"));
         for (id, fault) in &pushed.backups.faulty {
-            let message = crate::render::described(fault, locale, zone);
+            let fault = serde_json::to_value(fault).unwrap_or_default();
+            let message = crate::render::described(&fault, locale, zone);
             let values = [("id", id.0.into()), ("message", message.into())];
             text.push_str(&(locale.say_with("replica-faulty", &values) + "\n"));
         }
