@@ -8,6 +8,7 @@ mod check;
 mod cleanup;
 mod completions;
 mod demo;
+mod drill;
 mod explore;
 mod export;
 mod help;
@@ -31,7 +32,7 @@ mod wal_push;
 mod windows;
 
 use crate::app::Session;
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, ValidateLevelArg};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::locale::Locale;
@@ -93,6 +94,7 @@ fn run_command(session: &Session, cli: &Cli) -> Outcome {
         Command::Cleanup(options) => cleanup::run(session, options),
         Command::Replica(options) => replica::run(session, options),
         Command::Status => status::run(session),
+        Command::Validate(options) if options.level == ValidateLevelArg::Drill => drill::run(session, options),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
         Command::Restore(options) => restore::run(session, options, cli.global.port),

@@ -1,8 +1,11 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
+use super::drill::{DRILL, take_drill};
 use super::notify::take_channels;
 use super::replica::{REPLICA, take_replicas};
-use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ReplicaConfig, ValidationConfig, schema};
+use super::{
+    CatalogConfig, ChannelConfig, ConfigError, DrillConfig, MetricsConfig, ReplicaConfig, ValidationConfig, schema,
+};
 use crate::args::{
     CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate,
     parse_rule, parse_slot_name,
@@ -46,6 +49,7 @@ pub struct FileConfig {
     pub catalog: CatalogConfig,
     pub notify: Vec<ChannelConfig>,
     pub replicas: Vec<ReplicaConfig>,
+    pub drill: DrillConfig,
     pub metrics: MetricsConfig,
     pub cluster_name: Option<String>,
     pub lang: Option<Language>,
@@ -96,6 +100,10 @@ impl FileConfig {
         let section = name.get_ref().as_ref();
         if section == schema::NOTIFY {
             self.notify = take_channels(place, value)?;
+            return Ok(());
+        }
+        if section == DRILL {
+            self.drill = take_drill(place, value)?;
             return Ok(());
         }
         if section == REPLICA {
@@ -356,6 +364,7 @@ diferencial = "30 23 * * SUN"
 incremental = "*/3 * * * * *"
 validate = "off"
 cleanup = "0 2 * * 1"
+drill = "off"
 [validation]
 level = "deep"
 again_days = 3
@@ -392,7 +401,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!((config.wal_compression_level, config.wal_push_ahead), (Some(-3), Some(0)));
         assert_eq!((config.catalog.enabled, config.catalog.language), (CatalogUse::On, Language::English));
-        assert_eq!(config.schedule.len(), 5);
+        assert_eq!(config.schedule.len(), 6);
         assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
         let policy = config.retention.unwrap_or_else(Policy::standard);
         let numbers = (policy.full_months, policy.differential_weeks, policy.incremental_days, policy.min_chains);
