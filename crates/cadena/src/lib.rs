@@ -5,6 +5,7 @@ pub use engine::{backup, cluster, reader, restore, retention, verify, wal};
 pub use pgformat;
 pub use service::services::{self, BackupManager, BackupService, RestoreService};
 pub use service::{catalog, daemon, health, metrics, notify, scheduler, watch};
+pub use stores;
 pub use vault::journal;
 pub use vault::wal as wal_archive;
 pub use vault::{archive, repository, storage};

@@ -48,7 +48,7 @@ fn bring_up(session: &Session, connection: &mut Connection, how: BringUp) -> Res
 /// Makes the catalog and, if there is a repository, fills it.
 pub fn make(session: &Session, connection: &mut Connection) -> Result<Option<SyncReport>, Failure> {
     install(connection)?;
-    match cadena::repository::Repository::open(super::storage(session)) {
+    match cadena::repository::Repository::open(super::storage(session)?) {
         Ok(repository) => Ok(Some(sync(connection, &repository, &CatalogWords::of(session))?)),
         Err(RepositoryError::RepositoryAbsent { .. }) => Ok(None),
         Err(error) => Err(error.into()),

@@ -105,7 +105,7 @@ fn create(session: &Session, cluster: &ClusterInfo) -> Result<Repository, Failur
         encryption_recipients: Vec::new(),
         created_by: tool_version(),
     };
-    Ok(Repository::create(storage(session), &description)?)
+    Ok(Repository::create(storage(session)?, &description)?)
 }
 
 fn text(session: &Session, report: &InitReport<'_>) -> String {

@@ -37,7 +37,7 @@ use crate::locale::Locale;
 use crate::render::{Screen, described};
 use cadena::backup::BackupRequest;
 use cadena::repository::{BackupKind, BackupRecord, Repository};
-use cadena::storage::LocalFolder;
+use cadena::storage::Storage;
 use cadena::wal::{ReceiveOptions, StopWhen};
 use std::sync::Arc;
 
@@ -110,12 +110,12 @@ pub fn tool_version() -> String {
     format!("cadena {}", env!("CARGO_PKG_VERSION"))
 }
 
-fn storage(session: &Session) -> Arc<LocalFolder> {
-    Arc::new(LocalFolder::new(&session.settings.repository))
+fn storage(session: &Session) -> Result<Arc<dyn Storage>, Failure> {
+    Ok(cadena::stores::open(&session.settings.store)?)
 }
 
 fn open_repository(session: &Session) -> Result<Repository, Failure> {
-    Ok(Repository::open(storage(session))?)
+    Ok(Repository::open(storage(session)?)?)
 }
 
 /// Returns how this command receives WAL.

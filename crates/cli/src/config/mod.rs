@@ -7,6 +7,7 @@ mod file;
 mod notify;
 mod schema;
 mod settings;
+mod store;
 mod validation;
 
 pub use catalog::{CatalogConfig, CatalogUse};
@@ -16,4 +17,6 @@ pub use file::FileConfig;
 pub use notify::{ChannelConfig, MetricsConfig, MonitoringConfig};
 pub use schema::nearest;
 pub use settings::{DEFAULT_CONFIG, Settings, choose_language};
+#[allow(unused_imports, reason = "the keys are for the sections that flatten this one")]
+pub use store::{STORE_KEYS, STORE_SECRETS, StoreSection};
 pub use validation::ValidationConfig;
