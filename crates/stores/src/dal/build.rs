@@ -92,13 +92,18 @@ fn sftp(address: &Address, _root: &str, _patience: Patience) -> Result<Operator,
 }
 
 fn web(address: &Address, builder: impl Builder, patience: Patience) -> Result<Operator, StorageError> {
-    let client = reqwest::Client::builder()
+    let client = http(address, patience)?;
+    finish(address, builder, patience, Some(HttpClient::with(Polite { client, longest: patience.give_up_after })))
+}
+
+/// Makes a client whose requests end when nothing comes for too long.
+pub(super) fn http(address: &Address, patience: Patience) -> Result<reqwest::Client, StorageError> {
+    reqwest::Client::builder()
         .connect_timeout(patience.call.min(Duration::from_secs(10)))
         .read_timeout(patience.call)
         .pool_idle_timeout(Duration::from_secs(20))
         .build()
-        .map_err(|error| address.bad("tls", error.to_string()))?;
-    finish(address, builder, patience, Some(HttpClient::with(Polite { client, longest: patience.give_up_after })))
+        .map_err(|error| address.bad("tls", error.to_string()))
 }
 
 fn finish(

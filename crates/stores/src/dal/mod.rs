@@ -6,6 +6,7 @@
 
 mod build;
 mod stream;
+mod webdav;
 
 use crate::client::{Client, ClientStream, Condition, Found};
 use crate::failure::Failure;
@@ -38,6 +39,7 @@ pub(crate) struct Dal {
     /// Objects are written under a hidden name first.
     renames: bool,
     keeps_writer: bool,
+    webdav: Option<webdav::WebDav>,
 }
 
 impl Dal {
@@ -50,8 +52,12 @@ impl Dal {
         // Services of OpenDAL may ask for the runtime while they are made.
         let _entered = runtime.enter();
         let operator = build::operator(address, patience)?;
+        let webdav = match address.scheme.as_str() {
+            "webdav" | "webdavs" => Some(webdav::WebDav::new(address, build::http(address, patience)?)),
+            _ => None,
+        };
         let renames = matches!(address.scheme.as_str(), "webdav" | "webdavs" | "sftp");
-        Ok(Dal { operator, runtime, transfer, renames, keeps_writer: !renames })
+        Ok(Dal { operator, runtime, transfer, renames, keeps_writer: !renames, webdav })
     }
 
     fn wait<T>(&self, future: impl Future<Output = opendal::Result<T>>) -> Result<T, Failure> {
@@ -163,6 +169,10 @@ impl Client for Dal {
 
     fn list(&self, prefix: &str, limit: Option<usize>) -> Result<Vec<StoredObject>, Failure> {
         let folder = prefix.rsplit_once('/').map_or(String::from("/"), |(folder, _)| format!("{folder}/"));
+        // A WebDAV server lists an object as if it were a folder with itself in it.
+        if self.webdav.is_some() && folder != "/" && self.head(folder.trim_end_matches('/'))?.is_some() {
+            return Ok(Vec::new());
+        }
         let entries = match self.wait(self.operator.list_options(&folder, recursive())) {
             Ok(entries) => entries,
             Err(Failure::Missing) => return Ok(Vec::new()),
@@ -181,7 +191,11 @@ impl Client for Dal {
     }
 
     fn stream(&self, key: &str, writer: &str) -> Result<Box<dyn ClientStream>, Failure> {
-        Ok(Box::new(stream::DalStream::begin(self.clone(), key, writer)?))
+        Ok(Box::new(stream::DalStream::begin(self.clone(), key, writer, None)?))
+    }
+
+    fn resumed_stream(&self, key: &str, writer: &str, size_bytes: u64) -> Result<Box<dyn ClientStream>, Failure> {
+        Ok(Box::new(stream::DalStream::begin(self.clone(), key, writer, Some(size_bytes))?))
     }
 
     fn sweep(&self, prefix: &str, exactly: bool, _age_seconds: i64) -> Result<(), Failure> {
@@ -228,6 +242,21 @@ pub(super) fn failure(error: &opendal::Error) -> Failure {
         ErrorKind::ConfigInvalid => Failure::Setting { setting: "url", detail: said },
         _ if error.is_temporary() => Failure::Unreachable(said),
         _ => Failure::Other(said),
+    }
+}
+
+/// Understands a status, when there is nothing else to go by.
+fn failure_of_status(status: http::StatusCode) -> Option<Failure> {
+    let said = status.to_string();
+    match status.as_u16() {
+        200..=299 => None,
+        401 | 403 => Some(Failure::Denied(said)),
+        404 | 409 => Some(Failure::Missing),
+        412 => Some(Failure::Condition),
+        507 => Some(Failure::Full),
+        429 | 503 => Some(Failure::Throttled { cause: said, retry_after: None }),
+        408 | 500..=599 => Some(Failure::Unreachable(said)),
+        _ => Some(Failure::Other(said)),
     }
 }
 

@@ -43,6 +43,8 @@ impl std::ops::Deref for S3 {
     }
 }
 
+pub(crate) use request::encoded;
+
 pub(crate) struct Shared {
     runtime: &'static Runtime,
     http: reqwest::Client,

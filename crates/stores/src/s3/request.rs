@@ -113,7 +113,7 @@ impl super::S3 {
 }
 
 /// Encodes a path, or a part of a query, as SigV4 wants it.
-pub(super) fn encoded(text: &str, keep_slash: bool) -> String {
+pub(crate) fn encoded(text: &str, keep_slash: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
