@@ -189,8 +189,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 /// Replaces a header, or adds it.
 fn with_header(head: &str, name: &str, value: &str) -> String {
     let is_it = |line: &str| line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name));
-    let mut lines: Vec<String> =
-        head.trim_end().split("\r\n").filter(|line| !is_it(line)).map(str::to_owned).collect();
+    let mut lines: Vec<String> = head.trim_end().split("\r\n").filter(|line| !is_it(line)).map(str::to_owned).collect();
     lines.push(format!("{name}: {value}"));
     lines.join("\r\n") + "\r\n\r\n"
 }
