@@ -45,6 +45,7 @@ pub fn apply(
 
     let plan = plan(&look(repository)?, &choice.policy, now);
     remove_backups(repository, &mut slot, &plan, cancel)?;
+    slot.confirm()?;
     let trimmed = trim_wal(repository, &plan, &choice.policy.name, now.timestamp(), cancel)?;
     slot.finish()?;
     let seconds = begin.elapsed().as_secs_f64();
