@@ -19,7 +19,10 @@ use testkit::{TestCluster, TestFolder, available_versions};
 /// The command with the bucket and its credentials, and nothing else.
 fn bucket_only(server: &S3Server, prefix: &str) -> Cadena {
     Cadena::new()
-        .variable("BACKUP_DIR", &format!("s3://{}/{prefix}?lease_seconds=4&sync_seconds=1&give_up_seconds=20", S3Server::BUCKET))
+        .variable(
+            "BACKUP_DIR",
+            &format!("s3://{}/{prefix}?lease_seconds=4&sync_seconds=1&give_up_seconds=20", S3Server::BUCKET),
+        )
         .variable("AWS_ENDPOINT_URL", &server.endpoint())
         .variable("AWS_REGION", "us-east-1")
         .variable("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY)
@@ -61,22 +64,20 @@ fn a_bucket_alone_is_a_repository() {
     clock.wait_for_rows(5);
     assert_eq!(json(&cadena, &["full"])["backup"]["kind"], "FULL");
     clock.wait_for_rows(5);
-    cluster.sql("CREATE TABLE filler AS SELECT g, md5(g::text) FROM generate_series(1, 200000) g; SELECT pg_switch_wal()");
+    cluster
+        .sql("CREATE TABLE filler AS SELECT g, md5(g::text) FROM generate_series(1, 200000) g; SELECT pg_switch_wal()");
     assert_eq!(json(&cadena, &["diferencial"])["backup"]["kind"], "DIFERENCIAL");
     clock.wait_for_rows(5);
     assert_eq!(json(&cadena, &["incremental"])["backup"]["kind"], "INCREMENTAL");
     clock.wait_for_rows(20);
     let target_time = cluster.sql("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')");
-    let wanted = cluster.sql(&format!(
-        "SELECT count(*) FROM clock WHERE pg_xact_commit_timestamp(xmin) <= '{target_time}+00'"
-    ));
+    let wanted =
+        cluster.sql(&format!("SELECT count(*) FROM clock WHERE pg_xact_commit_timestamp(xmin) <= '{target_time}+00'"));
     clock.wait_for_rows(5);
     clock.stop();
     let end = cluster.current_lsn();
     // The partial segment follows every second: nobody has to switch it.
-    wait_for("the stream to be in the bucket", || {
-        restorable_until(&cadena).is_some_and(|lsn| lsn >= end)
-    });
+    wait_for("the stream to be in the bucket", || restorable_until(&cadena).is_some_and(|lsn| lsn >= end));
     assert_eq!(daemon.stop(), Some(0));
 
     assert_eq!(json(&cadena, &["list"])["backups"].as_array().map(Vec::len), Some(3));
@@ -102,11 +103,12 @@ fn a_bucket_alone_is_a_repository() {
     let folder = TestFolder::new();
     let target = folder.path().join("data");
     let restored = TestCluster::adopt(version, &target);
-    let saviour = bucket_only(&server, "clusters/one")
-        .variable("PG_BIN_PATH", &restored.binaries().folder.display().to_string());
+    let saviour =
+        bucket_only(&server, "clusters/one").variable("PG_BIN_PATH", &restored.binaries().folder.display().to_string());
     let (port, socket) = (restored.port().to_string(), restored.socket_folder().display().to_string());
     let (to, owner) = (target.display().to_string(), restored.owner().name.clone());
-    let mut arguments = vec!["restore", "--to", &to, "--start", "--port", &port, "--socket-dir", &socket, "--owner", &owner];
+    let mut arguments =
+        vec!["restore", "--to", &to, "--start", "--port", &port, "--socket-dir", &socket, "--owner", &owner];
     arguments.extend(["--at", &target_time]);
     ok(&saviour, &arguments);
     assert_eq!(restored.sql("SELECT count(*) FROM clock"), wanted);

@@ -2,11 +2,12 @@
 //!
 //! What is read is kept in a few chunks. Reads that go forward get larger and larger ones, and the next one is asked for while the
 //! present one is used; a read somewhere else gets little more than it wants. Every request names the tag of the object as it was
-//! opened, so that no mixture of two contents is ever read.
+//! last seen: one that has become shorter is an error, and one that has grown (a partial segment, the journal) is read on, as a
+//! growing file would be. All other objects that are read like this are never replaced, and carry checksums.
 
 use crate::client::{Client, Found};
 use crate::failure::Failure;
-use crate::patience::Patience;
+use crate::patience::{GaveUp, Patience};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,8 @@ const LARGEST_CHUNK: u64 = 2 << 20;
 const CHUNKS_KEPT: usize = 4;
 /// A gap that is skipped, not a read somewhere else.
 const GAP: u64 = 512 << 10;
+/// How often an object may grow while one piece of it is read.
+const GROWTHS: usize = 20;
 /// An object's end holds what tells of the rest: it is read at once.
 const TAIL: u64 = 256 << 10;
 
@@ -33,7 +36,7 @@ struct Shared {
     place: String,
     key: String,
     size_bytes: u64,
-    tag: String,
+    tag: Mutex<String>,
 }
 
 #[derive(Default)]
@@ -56,7 +59,7 @@ struct Chunk {
 
 impl RemoteReader {
     pub fn new(client: Arc<dyn Client>, patience: Patience, place: String, key: String, found: Found) -> Self {
-        let shared = Shared { client, patience, place, key, size_bytes: found.size_bytes, tag: found.etag };
+        let shared = Shared { client, patience, place, key, size_bytes: found.size_bytes, tag: Mutex::new(found.etag) };
         RemoteReader {
             shared: Arc::new(shared),
             window: Mutex::new(Window { length: SMALLEST_CHUNK, ..Window::default() }),
@@ -147,8 +150,27 @@ impl Chunk {
 }
 
 impl Shared {
+    fn tag(&self) -> MutexGuard<'_, String> {
+        self.tag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, start: u64, end: u64) -> Result<Option<(Bytes, Found)>, GaveUp> {
+        let tag = self.tag().clone();
+        self.patience.run(|_| self.client.get(&self.key, Some(start..end), Some(&tag)))
+    }
+
     fn fetch(&self, start: u64, end: u64) -> Result<Bytes, StorageError> {
-        let got = self.patience.run(|_| self.client.get(&self.key, Some(start..end), Some(&self.tag)));
+        let mut got = self.get(start, end);
+        for _ in 0..GROWTHS {
+            if !matches!(&got, Err(GaveUp { failure: Failure::Condition, .. })) {
+                break;
+            }
+            match self.patience.run(|_| self.client.head(&self.key)) {
+                Ok(Some(found)) if found.size_bytes >= self.size_bytes => *self.tag() = found.etag,
+                _ => break,
+            }
+            got = self.get(start, end);
+        }
         match got {
             Ok(Some((content, _))) => Ok(content),
             Ok(None) => Err(Failure::Missing.into_storage(&self.place, &self.key, "read", 0)),

@@ -161,6 +161,9 @@ impl Client for S3 {
     fn get(&self, key: &str, range: Option<Range<u64>>, tag: Option<&str>) -> Result<Option<(Bytes, Found)>, Failure> {
         let object = self.object(key);
         let mut ask = Ask::new(Method::GET, &object);
+        if range.is_none() && self.has_checksums {
+            ask.headers.push(("x-amz-checksum-mode", "ENABLED".to_owned()));
+        }
         if let Some(range) = &range {
             ask.headers.push(("range", format!("bytes={}-{}", range.start, range.end.saturating_sub(1))));
             ask.expected_bytes = range.end - range.start;
@@ -172,10 +175,15 @@ impl Client for S3 {
             Ok(answer) => {
                 let whole = answer.header("content-range").and_then(|range| range.rsplit('/').next()?.parse().ok());
                 let length = answer.content.len() as u64;
-                if range.is_some_and(|range| range.end - range.start != length) {
+                if range.as_ref().is_some_and(|range| range.end - range.start != length) {
                     return Err(Failure::Unreachable(format!(
                         "{length} bytes came instead of those that were asked for"
                     )));
+                }
+                // Of an object that was sent in parts it is a checksum of checksums, with a dash.
+                let stored = answer.header("x-amz-checksum-crc32c").filter(|stored| !stored.contains('-'));
+                if stored.is_some() && stored != self.checksum(&answer.content).as_deref() {
+                    return Err(Failure::WrongBytes("the checksum that is kept beside it differs".to_owned()));
                 }
                 let found = Found { size_bytes: whole.unwrap_or(length), ..found(&answer) };
                 Ok(Some((answer.content, found)))
