@@ -10,6 +10,7 @@ pub mod replica {
     pub use service::replica::*;
 }
 pub use service::{catalog, daemon, health, metrics, notify, scheduler, watch};
+pub use stores;
 pub use vault::journal;
 pub use vault::wal as wal_archive;
 pub use vault::{archive, repository, storage};

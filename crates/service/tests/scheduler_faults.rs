@@ -175,7 +175,12 @@ impl RuleFile for Changing<'_> {
         } else if minute("2026-11-24T23:10:00Z") {
             Err(json!({"key": "config-syntax"}))
         } else {
-            let jobs = [(Job::Incremental, "*/15 * * * *"), (Job::Validate, "off"), (Job::Cleanup, "off")];
+            let jobs = [
+                (Job::Incremental, "*/15 * * * *"),
+                (Job::Validate, "off"),
+                (Job::Cleanup, "off"),
+                (Job::Drill, "off"),
+            ];
             Ok(FileRules { rules: rules(&jobs), zone: TimeZone::UTC })
         }
     }

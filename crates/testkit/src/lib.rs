@@ -29,6 +29,7 @@ pub mod random;
 mod repository;
 mod rooms;
 mod sql;
+pub mod stores;
 mod versions;
 mod workload;
 

@@ -39,7 +39,7 @@ use crate::locale::Locale;
 use crate::render::{Screen, described};
 use cadena::backup::BackupRequest;
 use cadena::repository::{BackupKind, BackupRecord, Repository};
-use cadena::storage::{LocalFolder, ReadOnly, Storage};
+use cadena::storage::{ReadOnly, Storage};
 use cadena::wal::{ReceiveOptions, StopWhen};
 use std::sync::Arc;
 
@@ -139,8 +139,10 @@ fn refuse_to_write_a_replica(session: &Session, command: &Command) -> Result<(),
 /// Returns where the repository is: with `--from-replica`, the replica, which is only read.
 fn storage(session: &Session) -> Result<Arc<dyn Storage>, Failure> {
     match &session.settings.from_replica {
-        Some(name) => Ok(Arc::new(ReadOnly(replica::named(session, name)?.open()?.replica.storage))),
-        None => Ok(Arc::new(LocalFolder::new(&session.settings.repository))),
+        Some(name) => Ok(Arc::new(ReadOnly(
+            replica::named(session, name)?.open(&session.settings.monitoring.environment)?.replica.storage,
+        ))),
+        None => Ok(cadena::stores::open(&session.settings.store)?),
     }
 }
 

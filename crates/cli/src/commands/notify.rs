@@ -9,7 +9,6 @@ use crate::failure::Failure;
 use crate::render::{Problem, problem_of};
 use cadena::daemon::daemon_holder;
 use cadena::notify::{Answer, NotifyError, send_test};
-use cadena::repository::Repository;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
@@ -97,7 +96,7 @@ pub fn tell_without_daemon(session: &Session, since: Timestamp) {
 
 fn tell(session: &Session, since: Timestamp) -> Result<(), Failure> {
     // Without a repository nothing has changed in it.
-    let Ok(repository) = Repository::open(super::storage(session)?) else { return Ok(()) };
+    let Ok(repository) = super::open_repository(session) else { return Ok(()) };
     if daemon_holder(&repository)?.is_some() {
         return Ok(());
     }

@@ -44,18 +44,29 @@ pub fn recovery_request(
         action: recovery.action,
         archive_mode: recovery.archive_mode,
         delivery: recovery.delivery,
-        fetch_command: fetch_command(session),
+        fetch_command: fetch_command(session, recovery.delivery),
     })
 }
 
 /// Returns the beginning of the command by which the restored server gets its WAL: this program, as it was called.
 /// `None` when the program's own path can't be found out or written; then WAL is staged.
-fn fetch_command(session: &Session) -> Option<Vec<String>> {
+///
+/// From a storage elsewhere WAL is staged, too, unless fetching is asked for: whoever starts the server later may have neither our
+/// environment nor the right to read our configuration, and then no credentials.
+fn fetch_command(session: &Session, delivery: WalDelivery) -> Option<Vec<String>> {
     if session.settings.from_replica.is_some() {
-        // What a replica needs to be read (names, credentials) is this user's, and the server often another's.
         return None;
     }
     let program = std::env::current_exe().ok()?.to_str()?.to_owned();
-    let repository = session.settings.repository.to_str()?.to_owned();
-    Some(vec![program, "--repository".to_owned(), repository, "wal-fetch".to_owned()])
+    let mut command = vec![program];
+    let is_elsewhere = session.settings.repository_folder().is_none();
+    if is_elsewhere && delivery != WalDelivery::Fetch {
+        return None;
+    }
+    if let (true, Some(config)) = (is_elsewhere, &session.settings.config_file) {
+        let config = std::path::absolute(config).ok()?;
+        command.extend(["--config".to_owned(), config.to_str()?.to_owned()]);
+    }
+    command.extend(["--repository".to_owned(), session.settings.store.url.clone(), "wal-fetch".to_owned()]);
+    Some(command)
 }

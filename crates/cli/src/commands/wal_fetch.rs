@@ -42,7 +42,10 @@ fn begin_prefetch(session: &Session, options: &WalFetchOptions) -> Result<(), Fa
     let (Some(spool), true) = (&options.spool, is_segment) else { return Ok(()) };
     let Ok(program) = std::env::current_exe() else { return Ok(()) };
     let mut command = Command::new(program);
-    command.arg("--repository").arg(&session.settings.repository).arg("wal-fetch").arg("--spool").arg(spool);
+    if let Some(config) = &session.settings.config_file {
+        command.arg("--config").arg(config);
+    }
+    command.arg("--repository").arg(&session.settings.store.url).arg("wal-fetch").arg("--spool").arg(spool);
     command.arg("--prefetch").arg(PREFETCH_SEGMENTS.to_string());
     if let Some(until_lsn) = options.until_lsn {
         command.arg("--until-lsn").arg(until_lsn.to_string());

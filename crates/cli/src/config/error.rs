@@ -23,6 +23,10 @@ pub enum ConfigError {
     ConfigSecretFile { channel: String, file: String, cause: String },
     #[error("channel {channel}: environment variable {variable} is not set")]
     ConfigSecretVariable { channel: String, variable: String },
+    #[error("{name} in {file} can't be used: {cause}")]
+    ConfigStoreSecretFile { name: String, file: String, cause: String },
+    #[error("{name}: environment variable {variable} is not set")]
+    ConfigStoreSecretVariable { name: String, variable: String },
     #[error("{file} holds a password and others may read it (mode {mode})")]
     ConfigPasswordReadable { file: String, mode: String },
     #[error("environment variable {variable} = {value}; allowed: {allowed}")]

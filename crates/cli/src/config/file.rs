@@ -3,6 +3,7 @@
 use super::drill::{DRILL, take_drill};
 use super::notify::take_channels;
 use super::replica::{REPLICA, take_replicas};
+use super::store::StoreSection;
 use super::{
     CatalogConfig, ChannelConfig, ConfigError, DrillConfig, MetricsConfig, ReplicaConfig, ValidationConfig, schema,
 };
@@ -26,8 +27,8 @@ pub struct FileConfig {
     pub url: Option<String>,
     /// `[connection]`: the other keys are libpq's keywords.
     pub keywords: Vec<(String, String)>,
-    /// `[repository] path`, made absolute from the file's folder.
-    pub repository: Option<PathBuf>,
+    /// `[repository]`: a path, made absolute from the file's folder, or the address of a storage elsewhere.
+    pub store: StoreSection,
     pub reader: Option<ReaderArg>,
     pub jobs: Option<usize>,
     pub compression_level: Option<i32>,
@@ -118,10 +119,12 @@ impl FileConfig {
         };
         for (key, value) in table.iter() {
             let name = key.get_ref().as_ref();
-            if !known.contains(&name) {
+            if !known.contains(&name) && !(section == "repository" && self.store.take(place, name, value)?) {
                 return Err(place.unknown_key(section, known, name, key.span().start));
             }
-            self.take_value(place, section, name, value)?;
+            if known.contains(&name) {
+                self.take_value(place, section, name, value)?;
+            }
         }
         Ok(())
     }
@@ -141,7 +144,7 @@ impl FileConfig {
                 self.keywords.push((name.to_owned(), port.to_string()));
             }
             ("connection", _) => self.keywords.push((name.to_owned(), text()?)),
-            ("repository", _) => self.repository = Some(place.beside_file(&text()?)),
+            ("repository", _) => self.store.url = Some(place.beside_file(&text()?).display().to_string()),
             ("backup", "reader") => self.reader = Some(place.parsed(name, value, parse_choice)?),
             ("backup", "jobs") => self.jobs = Some(place.parsed(name, value, |text| parse_bounded(text, 1, MAX_JOBS))?),
             ("backup", "compression_level") => {
@@ -208,7 +211,11 @@ impl FileConfig {
             url.contains("password") || user_info.is_some_and(|info| info.contains(':'))
         });
         let in_channel = self.notify.iter().any(ChannelConfig::holds_secret);
-        in_url || in_channel || self.keywords.iter().any(|(name, _)| name == "password")
+        in_url
+            || in_channel
+            || self.store.holds_secret()
+            || self.replicas.iter().any(ReplicaConfig::holds_secret)
+            || self.keywords.iter().any(|(name, _)| name == "password")
     }
 }
 
@@ -283,6 +290,18 @@ impl Place<'_> {
         parse(text).map_err(|allowed| self.bad_value(name, value, allowed))
     }
 
+    /// Reads a secret; a complaint does not repeat it.
+    pub(super) fn secret(&self, name: &str, value: &Spanned<DeValue<'_>>) -> Result<String, ConfigError> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(text.clone().into_owned()),
+            _ => {
+                let (file, line) = (self.file(), self.line(value.span().start));
+                let (value, allowed) = ("…".to_owned(), "\"…\"".to_owned());
+                Err(ConfigError::ConfigBadValue { file, line, name: name.to_owned(), value, allowed })
+            }
+        }
+    }
+
     pub(super) fn bad_value(&self, name: &str, value: &Spanned<DeValue<'_>>, allowed: String) -> ConfigError {
         let secret = matches!(name, "password" | "url" | "token" | "routing_key" | "proxy");
         let shown = if secret { "…" } else { self.text.get(value.span()).unwrap_or_default() };
@@ -305,12 +324,14 @@ impl Place<'_> {
     }
 
     pub(super) fn unknown_key(&self, section: &str, known: &[&str], name: &str, offset: usize) -> ConfigError {
+        let stores = if section == "repository" { StoreSection::keys() } else { Vec::new() };
+        let known = known.iter().copied().chain(stores.iter().map(String::as_str));
         ConfigError::ConfigUnknownKey {
             file: self.file(),
             line: self.line(offset),
             section: section.to_owned(),
             name: name.to_owned(),
-            nearest: schema::nearest(name, known.iter().copied()),
+            nearest: schema::nearest(name, known),
         }
     }
 }
@@ -393,7 +414,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
             }
         }
         assert_eq!(config.keywords.len(), 9);
-        assert_eq!(config.repository, Some("/etc/cadena/backups".into()));
+        assert_eq!(config.store.url.as_deref(), Some("/etc/cadena/backups"));
         assert_eq!(config.reader, Some(ReaderArg::Local));
         assert_eq!((config.jobs, config.compression_level, config.max_rate_bytes), (Some(2), Some(3), Some(50 << 20)));
         assert_eq!(config.checkpoint, Some(CheckpointArg::Spread));

@@ -9,6 +9,7 @@ mod notify;
 mod replica;
 mod schema;
 mod settings;
+mod store;
 mod table;
 mod validation;
 
@@ -21,4 +22,6 @@ pub use notify::{ChannelConfig, MetricsConfig, MonitoringConfig};
 pub use replica::ReplicaConfig;
 pub use schema::nearest;
 pub use settings::{DEFAULT_CONFIG, Settings, choose_language};
+#[allow(unused_imports, reason = "the keys are for the sections that flatten this one")]
+pub use store::{STORE_KEYS, STORE_SECRETS, StoreSection};
 pub use validation::ValidationConfig;

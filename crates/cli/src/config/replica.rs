@@ -1,16 +1,14 @@
 //! `[[replica]]`: where copies of the repository go.
 
-use super::ConfigError;
 use super::file::Place;
+use super::store::StoreSection;
 use super::table::{Table, tables_of, text};
+use super::{ConfigError, Environment};
 use crate::args::{parse_bounded, parse_choice, parse_rate};
 use crate::failure::Failure;
 use cadena::replica::{DailyWindow, Replica, ReplicaRetention, ReplicaSettings};
 use cadena::retention::{Policy, WalRetention};
-use cadena::storage::{LocalFolder, Storage};
 use clap::ValueEnum;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -32,15 +30,27 @@ const COMMON: &[&str] = &[
     "min_chains",
     "wal_days",
 ];
-/// Where it is.
-const STORE: &[&str] = &["url", "path", "sync_dir"];
+/// Where it is, beside what [`StoreSection`] understands.
+const PATH: &str = "path";
 const DEFAULT_PARTIAL_SECONDS: u64 = 10;
 
-/// `provider`: the catalog's words.
+/// `provider`: the catalog's words, with the schemes of their addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProviderArg {
     #[value(name = "LOCAL", alias = "local")]
     Local,
+    #[value(name = "S3", alias = "s3")]
+    S3,
+    #[value(name = "GOOGLE_DRIVE", alias = "google_drive")]
+    GoogleDrive,
+    #[value(name = "AZURE", alias = "azure")]
+    Azure,
+    #[value(name = "GCS", alias = "gcs")]
+    Gcs,
+    #[value(name = "WEBDAV", alias = "webdav")]
+    Webdav,
+    #[value(name = "SFTP", alias = "sftp")]
+    Sftp,
 }
 
 /// `retention`.
@@ -51,11 +61,11 @@ enum RetentionArg {
 }
 
 /// One `[[replica]]`; the storage is opened when it is needed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ReplicaConfig {
     pub name: String,
-    provider: String,
-    path: PathBuf,
+    provider: ProviderArg,
+    store: StoreSection,
     wal: bool,
     partial_every: Option<Duration>,
     max_rate_bytes: Option<u64>,
@@ -66,17 +76,23 @@ pub struct ReplicaConfig {
 impl ReplicaConfig {
     /// Returns who keeps it, in the catalog's word.
     pub fn provider(&self) -> &str {
-        &self.provider
+        self.provider.word()
     }
 
     /// Says where it is, without secrets.
     pub fn location(&self) -> String {
-        self.path.display().to_string()
+        let url = self.store.url.as_deref().unwrap_or_default();
+        url.split('?').next().unwrap_or_default().to_owned()
     }
 
     /// Returns what may go from it.
     pub fn retention(&self) -> &ReplicaRetention {
         &self.retention
+    }
+
+    /// Tells whether a secret of it stands in `cadena.toml`.
+    pub fn holds_secret(&self) -> bool {
+        self.store.holds_secret()
     }
 
     /// Tells whether WAL goes there.
@@ -88,12 +104,12 @@ impl ReplicaConfig {
     ///
     /// # Errors
     /// Whatever is wrong with its settings.
-    pub fn open(&self) -> Result<ReplicaSettings, Failure> {
-        let storage: Arc<dyn Storage> = Arc::new(LocalFolder::new(&self.path));
+    pub fn open(&self, environment: &Environment) -> Result<ReplicaSettings, Failure> {
+        let storage = cadena::stores::open(&self.store.resolve(None, environment)?)?;
         Ok(ReplicaSettings {
             replica: Replica {
                 name: self.name.clone(),
-                provider: self.provider.clone(),
+                provider: self.provider.word().to_owned(),
                 storage,
                 retention: self.retention.clone(),
                 max_rate_bytes: self.max_rate_bytes,
@@ -126,20 +142,31 @@ pub(super) fn take_replicas(
 }
 
 fn take_replica(table: &Table<'_>) -> Result<ReplicaConfig, ConfigError> {
-    table.refuse_unknown(&[COMMON, STORE].concat())?;
-    let provider: ProviderArg = table.optional("provider", parse_choice)?.unwrap_or(ProviderArg::Local);
-    let path = match STORE.iter().find_map(|key| table.path(key).transpose()) {
-        Some(path) => path.map(|path| std::path::absolute(&path).unwrap_or(path))?,
+    let store_keys = StoreSection::keys();
+    let known: Vec<&str> = COMMON.iter().copied().chain([PATH]).chain(store_keys.iter().map(String::as_str)).collect();
+    table.refuse_unknown(&known)?;
+    let mut store = StoreSection::default();
+    for (key, value) in table.table.iter() {
+        store.take(table.place, key.get_ref().as_ref(), value)?;
+    }
+    if let Some(path) = table.path(PATH)? {
+        store.url = Some(std::path::absolute(&path).unwrap_or(path).display().to_string());
+    }
+    let provider = match &store.url {
+        Some(url) => ProviderArg::of(url),
         None => return Err(table.missing("url")),
     };
+    if table.optional("provider", parse_choice)?.is_some_and(|named: ProviderArg| named != provider) {
+        return Err(table.conflict("provider", provider.word()));
+    }
     let seconds = table.optional("partial_seconds", |text| match text {
         "off" => Ok(None),
         text => parse_bounded(text, 1, 3600).map(Some).map_err(|range| format!("{range} | off")),
     })?;
     Ok(ReplicaConfig {
         name: table.required("name", parse_name)?,
-        provider: provider.word().to_owned(),
-        path,
+        provider,
+        store,
         wal: table.flag("wal")?.unwrap_or(true),
         partial_every: seconds.unwrap_or(Some(DEFAULT_PARTIAL_SECONDS)).map(Duration::from_secs),
         max_rate_bytes: table.optional("max_rate", parse_rate)?,
@@ -179,9 +206,28 @@ fn take_retention(table: &Table<'_>) -> Result<ReplicaRetention, ConfigError> {
 }
 
 impl ProviderArg {
+    /// Says who keeps what is at an address.
+    fn of(url: &str) -> Self {
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("s3") => ProviderArg::S3,
+            Some("gdrive") => ProviderArg::GoogleDrive,
+            Some("azblob") => ProviderArg::Azure,
+            Some("gcs") => ProviderArg::Gcs,
+            Some("webdav" | "webdavs") => ProviderArg::Webdav,
+            Some("sftp") => ProviderArg::Sftp,
+            _ => ProviderArg::Local,
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             ProviderArg::Local => "LOCAL",
+            ProviderArg::S3 => "S3",
+            ProviderArg::GoogleDrive => "GOOGLE_DRIVE",
+            ProviderArg::Azure => "AZURE",
+            ProviderArg::Gcs => "GCS",
+            ProviderArg::Webdav => "WEBDAV",
+            ProviderArg::Sftp => "SFTP",
         }
     }
 }
@@ -199,22 +245,25 @@ mod tests {
 
     #[test]
     fn a_replica_says_where_it_is_and_the_rest_has_defaults() {
-        let replicas = parse("[[replica]]\nname = 'usb'\nsync_dir = 'copies'\n").unwrap();
+        let text = "[[replica]]\nname = 'nube'\nprovider = 'S3'\ns3_bucket = 'copias'\ns3_region = 'sa-east-1'\n";
+        let nube = &parse(text).unwrap_or_default()[0];
+        assert_eq!((nube.provider(), nube.location().as_str()), ("S3", "s3://copias"));
+        let replicas = parse("[[replica]]\nname = 'usb'\nsync_dir = 'copies'\n").unwrap_or_default();
         let usb = &replicas[0];
-        assert_eq!((usb.name.as_str(), usb.provider.as_str(), usb.wal), ("usb", "LOCAL", true));
-        assert_eq!(usb.path, PathBuf::from("/etc/cadena/copies"));
+        assert_eq!((usb.name.as_str(), usb.provider(), usb.wal), ("usb", "LOCAL", true));
+        assert_eq!(usb.location(), "/etc/cadena/copies");
         assert_eq!((usb.partial_every, usb.max_rate_bytes), (Some(Duration::from_secs(10)), None));
         assert_eq!(usb.retention, ReplicaRetention::AsRepository);
         let text = "[[replica]]\nname = 'a'\nprovider = 'LOCAL'\nurl = '/a'\nwal = false\npartial_seconds = 'off'\nmax_rate = '5MB'\n\
             backups_between = '22:00-06:00'\nretention = 'everything'\n[[replica]]\nname = 'b'\npath = '/b'\nfull_months = 36\n";
-        let replicas = parse(text).unwrap();
+        let replicas = parse(text).unwrap_or_default();
         assert_eq!(
             (replicas[0].wal, replicas[0].partial_every, replicas[0].max_rate_bytes),
             (false, None, Some(5 << 20))
         );
         assert!(replicas[0].backups_between.is_some());
         assert_eq!(replicas[0].retention, ReplicaRetention::Everything);
-        let ReplicaRetention::Own(policy) = &replicas[1].retention else { panic!("{:?}", replicas[1]) };
+        let ReplicaRetention::Own(policy) = &replicas[1].retention else { panic!("no policy of its own") };
         assert_eq!((policy.full_months, policy.min_chains), (36, 2));
     }
 
@@ -231,9 +280,10 @@ mod tests {
                 "[[replica]]\nname = 'a'\npath = '/a'\nretention = 'everything'\nwal_days = 3",
                 "retention = 'everything'",
             ),
+            ("[[replica]]\nname = 'a'\nprovider = 'LOCAL'\nurl = 's3://b'", "provider = 'LOCAL'; allowed: S3"),
             ("replica = 1", "allowed: [[replica]]"),
         ] {
-            let complaint = parse(text).unwrap_err();
+            let complaint = parse(text).err().unwrap_or_default();
             assert!(complaint.contains(wanted), "{text}: {complaint}");
         }
     }

@@ -1,6 +1,7 @@
 //! Brings flags, environment, file and defaults together.
 
 use super::file::parse_time_zone;
+use super::store::StoreSection;
 use super::{
     CatalogConfig, ConfigError, DrillConfig, Environment, FileConfig, MonitoringConfig, ReplicaConfig, ValidationConfig,
 };
@@ -10,6 +11,7 @@ use cadena::cluster::{BinarySearch, ConnectionSettings};
 use cadena::reader::ReaderChoice;
 use cadena::retention::Policy;
 use cadena::scheduler::Rules;
+use cadena::stores::{StoreSettings, is_remote};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -38,8 +40,8 @@ const CONNECTION_VARIABLES: [(&str, &str); 5] =
 /// Everything that commands need to know.
 pub struct Settings {
     pub connection: ConnectionSettings,
-    /// Absolute.
-    pub repository: PathBuf,
+    /// The repository: an absolute path, or the address of a storage elsewhere.
+    pub store: StoreSettings,
     pub reader: ReaderChoice,
     pub jobs: usize,
     pub compression_level: i32,
@@ -86,12 +88,7 @@ impl Settings {
     /// `ConfigBadVariable` for an environment variable that can't be used.
     pub fn resolve(flags: &GlobalOptions, environment: &Environment, file: FileConfig) -> Result<Self, ConfigError> {
         let connection = connection(flags, environment, &file)?;
-        let repository = flags
-            .repository
-            .clone()
-            .or_else(|| environment.path("BACKUP_DIR"))
-            .or(file.repository)
-            .unwrap_or_else(|| DEFAULT_REPOSITORY.into());
+        let store = store(flags, environment, &file.store)?;
         let binaries = BinarySearch {
             configured: environment.path("PG_BIN_PATH").or(file.pg_bin_path),
             path_folders: environment.raw("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
@@ -100,8 +97,7 @@ impl Settings {
         let time_zone = time_zone_variable.clone().or(file.time_zone);
         Ok(Settings {
             connection,
-            // It fails for an empty path only, and an empty value counts as absent everywhere above.
-            repository: std::path::absolute(&repository).unwrap_or(repository),
+            store,
             reader: file.reader.map_or(ReaderChoice::Auto, ReaderChoice::from),
             jobs: file.jobs.unwrap_or_else(default_jobs),
             compression_level: file.compression_level.unwrap_or(DEFAULT_COMPRESSION_LEVEL),
@@ -133,6 +129,33 @@ impl Settings {
             from_replica: flags.from_replica.clone(),
             config_file: file.path,
         })
+    }
+}
+
+/// Says where the repository is. Options and secrets of the file hold for an address from elsewhere, too.
+fn store(flags: &GlobalOptions, environment: &Environment, file: &StoreSection) -> Result<StoreSettings, ConfigError> {
+    let named = flags.repository.clone().or_else(|| environment.path("BACKUP_DIR"));
+    let named = named.map(|place| match place.into_os_string().into_string() {
+        Ok(text) => Ok(text),
+        Err(_) => {
+            let (variable, value, allowed) = ("BACKUP_DIR".to_owned(), "?".to_owned(), "UTF-8".to_owned());
+            Err(ConfigError::ConfigBadVariable { variable, value, allowed })
+        }
+    });
+    let url = named.transpose()?.or_else(|| file.url.clone()).unwrap_or_else(|| DEFAULT_REPOSITORY.to_owned());
+    if is_remote(&url) || url.starts_with("file://") {
+        return file.resolve(Some(&url), environment);
+    }
+    // It fails for an empty path only, and an empty value counts as absent everywhere above.
+    let path = std::path::absolute(&url).map_or(url, |path| path.display().to_string());
+    file.resolve(Some(&path), environment)
+}
+
+impl Settings {
+    /// Returns the repository's folder, when it is one.
+    pub fn repository_folder(&self) -> Option<PathBuf> {
+        let url = &self.store.url;
+        (!is_remote(url)).then(|| PathBuf::from(url.strip_prefix("file://").unwrap_or(url)))
     }
 }
 
@@ -227,7 +250,11 @@ mod tests {
     fn flags_win_over_environment_over_file_over_defaults() {
         let file = || FileConfig {
             keywords: vec![("host".into(), "file".into()), ("user".into(), "file".into()), ("port".into(), "1".into())],
-            repository: Some("/file".into()),
+            store: {
+                let mut store = StoreSection::default();
+                store.url = Some("/file".into());
+                store
+            },
             ..FileConfig::default()
         };
         let environment = [("DB_HOST", "environment"), ("DB_USER", "environment"), ("BACKUP_DIR", "/environment")];
@@ -237,11 +264,11 @@ mod tests {
         assert_eq!(keyword(&settings, "host"), Some("flag"));
         assert_eq!(keyword(&settings, "user"), Some("environment"));
         assert_eq!(keyword(&settings, "port"), Some("1"));
-        assert_eq!(settings.repository, PathBuf::from("/flag"));
+        assert_eq!(settings.store.url, "/flag");
         let none = GlobalOptions::default();
-        assert_eq!(resolve(&none, &environment, file()).repository, PathBuf::from("/environment"));
-        assert_eq!(resolve(&none, &[], file()).repository, PathBuf::from("/file"));
-        let default = resolve(&none, &[], FileConfig::default()).repository;
+        assert_eq!(resolve(&none, &environment, file()).store.url, "/environment");
+        assert_eq!(resolve(&none, &[], file()).store.url, "/file");
+        let default = PathBuf::from(resolve(&none, &[], FileConfig::default()).store.url);
         assert!(default.is_absolute() && default.ends_with(DEFAULT_REPOSITORY), "{default:?}");
     }
 
@@ -280,7 +307,7 @@ mod tests {
         let settings =
             resolve(&GlobalOptions::default(), &[("DB_HOST", ""), ("BACKUP_DIR", "")], FileConfig::default());
         assert_eq!(keyword(&settings, "host"), None);
-        assert!(settings.repository.ends_with(DEFAULT_REPOSITORY));
+        assert!(PathBuf::from(&settings.store.url).ends_with(DEFAULT_REPOSITORY));
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub(crate) const ENGLISH: &Catalogue = &[
     ("retention.ftl", include_str!("../../locale/en/retention.ftl")),
     ("schedule.ftl", include_str!("../../locale/en/schedule.ftl")),
     ("status.ftl", include_str!("../../locale/en/status.ftl")),
+    ("stores.ftl", include_str!("../../locale/en/stores.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/en/wal-archive.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/en/wal-receive.ftl")),
 ];
@@ -59,6 +60,7 @@ pub(crate) const SPANISH: &Catalogue = &[
     ("retention.ftl", include_str!("../../locale/es/retention.ftl")),
     ("schedule.ftl", include_str!("../../locale/es/schedule.ftl")),
     ("status.ftl", include_str!("../../locale/es/status.ftl")),
+    ("stores.ftl", include_str!("../../locale/es/stores.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/es/wal-archive.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/es/wal-receive.ftl")),
 ];

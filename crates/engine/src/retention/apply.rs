@@ -56,6 +56,7 @@ pub(crate) fn apply_and_tell(
 
     let plan = plan(&look(repository)?, &choice.policy, now);
     remove_backups(tell, &mut slot, &plan, cancel)?;
+    slot.confirm()?;
     let trimmed = trim_wal(repository, &plan, &choice.policy.name, now.timestamp(), tell, cancel)?;
     slot.finish()?;
     let seconds = begin.elapsed().as_secs_f64();

@@ -7,7 +7,7 @@ use super::running::HolderNote;
 use super::{BackupId, BackupKind, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError};
 use super::{RunningBackup, RunningWork};
 use crate::journal::{EventLevel, Journal, NewEvent};
-use crate::storage::{LockAttempt, LockGuard, StorageError};
+use crate::storage::{Exclusion, LockAttempt, LockGuard, StorageError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::HashSet;
@@ -58,9 +58,11 @@ impl Repository {
 
     fn sweep_after_the_dead(&self, running: &RunningBackup, left: Option<&[u8]>) -> Result<(), RepositoryError> {
         let Some(left) = left else { return Ok(()) };
-        for dead in HolderNote::after(running, Some(left)).unswept {
-            self.sweep_interrupted(&dead)?;
+        let note = HolderNote::after(running, Some(left));
+        for dead in &note.unswept {
+            self.sweep_interrupted(dead)?;
         }
+        self.finish_removals_of_the_dead(&note.removing)?;
         self.storage().sweep(SEQUENCE_KEY)?;
         self.storage().sweep(REMOVALS_KEY)?;
         self.storage().sweep(DESCRIPTION_KEY)?;
@@ -74,16 +76,26 @@ impl Repository {
         let Some(name) = dead.name() else { return Ok(()) };
         self.storage().sweep(&archive_key(&name))?;
         self.storage().sweep(&record_key(&name))?;
-        match self.read_record(&name, None)? {
-            FoundRecord::Absent => {
+        if let FoundRecord::Absent = self.read_record(&name, None)? {
+            if self.storage().exclusion() == Exclusion::Kernel {
+                // It is dead: first what it left, so that no failed backup ever has an archive.
                 self.storage().delete(&archive_key(&name))?;
-                let record = record_file::interrupted(dead, self.description(), record_file::interruption(dead));
-                self.storage().put_if_absent(&record_key(&name), &record_file::write(&record)?)?;
-                self.tell_of_interruption(&record);
             }
-            // It died while it gave up, or while somebody swept up after it.
+            // A holder whose lease ran out may only have been paused: from here on it can't write its record any more.
+            let record = record_file::interrupted(dead, self.description(), record_file::interruption(dead));
+            match self.storage().put_if_absent(&record_key(&name), &record_file::write(&record)?) {
+                Ok(()) => self.tell_of_interruption(&record),
+                // It was faster: its record counts.
+                Err(StorageError::StorageExists { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match self.read_record(&name, None)? {
+            // Somebody removed it by hand since.
+            FoundRecord::Absent => {}
+            // It died while it gave up, or while somebody swept up after it, or is swept up after now.
             FoundRecord::Readable(record) if record.state == BackupState::Failed && record.id == dead.id => {
-                self.storage().delete(&archive_key(&name))?;
+                self.remove_left_over(&archive_key(&name))?;
             }
             // It died after its commit: nothing to sweep. A record of another id is none of its business.
             FoundRecord::Readable(_) => {}
@@ -93,6 +105,17 @@ impl Repository {
             }
         }
         Ok(())
+    }
+
+    /// Removes an archive that no record vouches for. Who may only write to a storage elsewhere leaves it to those who may delete.
+    pub(super) fn remove_left_over(&self, key: &str) -> Result<(), StorageError> {
+        match self.storage().delete(key) {
+            Err(error @ StorageError::StorageDenied { .. }) if self.storage().exclusion() == Exclusion::Lease => {
+                tracing::warn!(%error, "a left-over stays: its record says that it is none");
+                Ok(())
+            }
+            removed => removed,
+        }
     }
 
     /// Enters a backup whose process died into the journal. That it can't be is no reason not to take the next one.
@@ -114,7 +137,7 @@ impl Repository {
         let name = self.free_name(running.kind, now.datetime())?;
         running.id = self.next_id()?;
         running.archive_name = name.archive_file_name();
-        guard.update_holder(&HolderNote { running: running.clone(), unswept: Vec::new() }.text())?;
+        guard.update_holder(&HolderNote::of(running.clone()).text())?;
         Ok(name)
     }
 
@@ -126,26 +149,32 @@ impl Repository {
             object: SEQUENCE_KEY.to_owned(),
             detail,
         };
-        let drawn = match self.storage().get(SEQUENCE_KEY)? {
-            None => 0,
-            // Not guessed: an id used twice would join backups that have nothing to do with one another.
-            Some(content) => {
-                serde_json::from_slice::<Sequence>(&content)
-                    .map_err(|error| unreadable(error.to_string()))?
-                    .last_backup_id
-            }
-        };
         let contents = self.contents()?;
         let recorded = contents.records.iter().map(|record| record.id);
         let claimed = contents.unreadable.iter().filter_map(|unreadable| unreadable.id);
-        let last = recorded.chain(claimed).map(|id| id.0).fold(drawn, u64::max);
-        if last >= ID_LIMIT {
-            return Err(unreadable(format!("no id is left after {last}")));
-        }
-        let sequence = Sequence { last_backup_id: last + 1 };
-        let content = serde_json::to_vec(&sequence).map_err(|error| unreadable(error.to_string()))?;
-        self.storage().put(SEQUENCE_KEY, &content)?;
-        Ok(BackupId(last + 1))
+        let highest = recorded.chain(claimed).map(|id| id.0).max().unwrap_or(0);
+        let next = |there: Option<&[u8]>| -> Result<(u64, Vec<u8>), String> {
+            // Not guessed: an id used twice would join backups that have nothing to do with one another.
+            let drawn = there.map(serde_json::from_slice::<Sequence>).transpose().map_err(|error| error.to_string())?;
+            let last = drawn.map_or(highest, |sequence| sequence.last_backup_id.max(highest));
+            if last >= ID_LIMIT {
+                return Err(format!("no id is left after {last}"));
+            }
+            let sequence = Sequence { last_backup_id: last + 1 };
+            Ok((last + 1, serde_json::to_vec(&sequence).map_err(|error| error.to_string())?))
+        };
+        let mut drawn = Ok(0);
+        self.storage().update(SEQUENCE_KEY, &mut |there| match next(there) {
+            Ok((id, content)) => {
+                drawn = Ok(id);
+                Some(content)
+            }
+            Err(detail) => {
+                drawn = Err(detail);
+                None
+            }
+        })?;
+        drawn.map(BackupId).map_err(unreadable)
     }
 
     /// Finds a name that no file has, whatever its ending.

@@ -4,7 +4,7 @@ use super::layout::{BackupName, LOCK_KEY, archive_key, record_key};
 use super::running::HolderNote;
 use super::{BackupId, BackupKind, BackupRecord, BackupState, Repository, RepositoryError};
 use super::{RunningBackup, RunningWork, record_file};
-use crate::storage::{LockHolder, StoredObject};
+use crate::storage::{Exclusion, LockHolder, StoredObject};
 use std::collections::{BTreeMap, HashMap};
 
 /// All that a listing finds. Nothing unreadable is hidden.
@@ -154,6 +154,7 @@ impl Repository {
         note: Option<&HolderNote>,
         contents: &mut RepositoryContents,
     ) -> Result<(), RepositoryError> {
+        let named = note.is_some_and(|note| note.named().any(|named| named.name().as_ref() == Some(name)));
         let record = match self.read_record(name, files.record_bytes)? {
             FoundRecord::Readable(record) => *record,
             FoundRecord::Unreadable(unreadable) => {
@@ -161,7 +162,6 @@ impl Repository {
                 return Ok(());
             }
             FoundRecord::Absent => {
-                let named = note.is_some_and(|note| note.named().any(|named| named.name().as_ref() == Some(name)));
                 // A cleanup may have removed the record just now. It says so before it does, and unsays it when the archive is
                 // gone, too: so it is asked after the record, and before the archive is looked for once more.
                 if files.archive_bytes.is_some()
@@ -186,7 +186,12 @@ impl Repository {
             }
             BackupState::Completed => {}
             BackupState::Failed | BackupState::InProgress => {
-                if files.archive_bytes.is_some() && self.storage().size_bytes(&archive_key(name))?.is_some() {
+                // Where locks are leases the record is written first, and the archive goes after it.
+                let is_being_swept = named && self.storage().exclusion() == Exclusion::Lease;
+                if files.archive_bytes.is_some()
+                    && !is_being_swept
+                    && self.storage().size_bytes(&archive_key(name))?.is_some()
+                {
                     contents.orphan_archives.push(archive_key(name));
                 }
             }

@@ -4,10 +4,11 @@ use super::layout::{BackupName, REMOVALS_KEY, archive_key, record_key};
 use super::running::HolderNote;
 use super::{BackupId, BackupKind, BackupRecord, BackupState, Repository, RepositoryContents, RepositoryError};
 use super::{RunningBackup, contents::FoundRecord};
-use crate::storage::LockGuard;
+use crate::storage::{Exclusion, LockGuard};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A backup whose removal has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub struct CleanupSlot {
     repository: Repository,
     /// `None` once it is released.
     guard: Option<Box<dyn LockGuard>>,
+    /// What stands beside the lock.
+    note: HolderNote,
     finished: Vec<RemovedBackup>,
 }
 
@@ -60,8 +63,9 @@ impl Repository {
     fn begin_work(&self, running: RunningBackup) -> Result<CleanupSlot, RepositoryError> {
         let mut guard = self.take_lock(&running)?;
         // Nothing is left to sweep: from here on the text need not name the dead.
-        guard.update_holder(&HolderNote { running, unswept: Vec::new() }.text())?;
-        let mut slot = CleanupSlot { repository: self.clone(), guard: Some(guard), finished: Vec::new() };
+        let note = HolderNote::of(running);
+        guard.update_holder(&note.text())?;
+        let mut slot = CleanupSlot { repository: self.clone(), guard: Some(guard), note, finished: Vec::new() };
         slot.finished = self.finish_removals()?;
         Ok(slot)
     }
@@ -85,6 +89,24 @@ impl Repository {
         }
         self.storage().delete(REMOVALS_KEY)?;
         Ok(finished)
+    }
+
+    /// Ends what a cleanup that was taken for dead had begun to remove, records and archives. It may only have been paused, and go on
+    /// removing: nothing may ever stand on what it has named. Where locks are the kernel's, nothing is named here.
+    pub(super) fn finish_removals_of_the_dead(&self, removing: &[RemovedBackup]) -> Result<(), RepositoryError> {
+        for removed in removing {
+            let Some(name) = removed.name() else { continue };
+            match self.read_record(&name, None)? {
+                FoundRecord::Readable(record) if record.id == removed.id => {
+                    self.storage().delete(&record_key(&name))?;
+                    self.remove_left_over(&archive_key(&name))?;
+                }
+                FoundRecord::Absent => self.remove_left_over(&archive_key(&name))?,
+                // Another backup has the name by now, or nobody can tell: the dead one's removal is not of it.
+                FoundRecord::Readable(_) | FoundRecord::Unreadable(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Tells whether a cleanup has begun to remove the backup of this name.
@@ -137,6 +159,7 @@ impl CleanupSlot {
             archive_name: record.archive_name.clone(),
         });
         let removals = Removals { removing: removing.collect() };
+        self.name_beside_the_lock(&removals.removing)?;
         let content = serde_json::to_vec(&removals).map_err(|error| {
             let detail = error.to_string();
             RepositoryError::RepositoryUnreadable {
@@ -145,16 +168,42 @@ impl CleanupSlot {
                 detail,
             }
         })?;
-        let storage = self.repository.storage();
+        let storage = Arc::clone(self.repository.storage());
         storage.put(REMOVALS_KEY, &content)?;
         for (record, name) in &records {
+            self.confirm()?;
             storage.delete(&record_key(name))?;
             storage.delete(&archive_key(name))?;
             if removed(record).is_break() {
                 break;
             }
         }
+        self.name_beside_the_lock(&[])?;
         Ok(storage.delete(REMOVALS_KEY)?)
+    }
+
+    /// Makes sure that the lock is still ours, before something goes that is not named beside it: archived WAL, say.
+    ///
+    /// # Errors
+    /// `StorageLockLost`, and those of the storage.
+    pub fn confirm(&mut self) -> Result<(), RepositoryError> {
+        match &mut self.guard {
+            Some(guard) => Ok(guard.confirm()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the lock is a lease, says beside it what is going: in one step with the proof that the lock is still ours. Whoever takes
+    /// over ends it, so that nothing is ever taken that stands on what a paused cleanup may still remove.
+    fn name_beside_the_lock(&mut self, removing: &[RemovedBackup]) -> Result<(), RepositoryError> {
+        if self.repository.storage().exclusion() == Exclusion::Kernel {
+            return Ok(());
+        }
+        self.note.removing = removing.to_vec();
+        match &mut self.guard {
+            Some(guard) => Ok(guard.update_holder(&self.note.text())?),
+            None => Ok(()),
+        }
     }
 
     /// Frees the lock.
@@ -162,6 +211,10 @@ impl CleanupSlot {
     /// # Errors
     /// Those of the storage; the lock is free even then, and the next holder finds nothing to sweep.
     pub fn finish(mut self) -> Result<(), RepositoryError> {
+        if !self.note.removing.is_empty() {
+            // Its removals were broken off: the text has to stay.
+            drop(self.guard.take());
+        }
         match self.guard.take() {
             Some(guard) => Ok(guard.release()?),
             None => Ok(()),
@@ -171,7 +224,10 @@ impl CleanupSlot {
 
 impl Drop for CleanupSlot {
     fn drop(&mut self) {
-        // What is left to do is told by `removals.json`, not by the text beside the lock.
+        // What is left to do is told by `removals.json`; where the lock is a lease, by the text beside it, too.
+        if !self.note.removing.is_empty() {
+            drop(self.guard.take());
+        }
         if let Some(Err(error)) = self.guard.take().map(LockGuard::release) {
             tracing::warn!(%error, "could not clear the holder of the lock; the next one finds nothing to sweep");
         }

@@ -1,5 +1,5 @@
 use super::layout::BackupName;
-use super::{BackupId, BackupKind, RepositoryError};
+use super::{BackupId, BackupKind, RemovedBackup, RepositoryError};
 use serde::{Deserialize, Serialize};
 
 /// What the holder of the lock does.
@@ -98,6 +98,10 @@ pub(super) struct HolderNote {
     pub running: RunningBackup,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unswept: Vec<RunningBackup>,
+    /// What this holder, or a dead one before it, has begun to remove. Filled only where a lock is a lease: a holder that was taken
+    /// for dead may go on removing, so whoever takes over has to end it before anything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removing: Vec<RemovedBackup>,
 }
 
 impl HolderNote {
@@ -105,14 +109,20 @@ impl HolderNote {
     ///
     /// A text that can't be read names nobody; its left-overs are then reported as orphans, and never removed.
     pub fn after(running: &RunningBackup, left: Option<&[u8]>) -> Self {
-        let mut unswept = Vec::new();
+        let (mut unswept, mut removing) = (Vec::new(), Vec::new());
         if let Some(dead) = left.and_then(Self::read) {
             unswept = dead.unswept;
+            removing = dead.removing;
             unswept.push(dead.running);
             unswept.retain(|dead| dead.name().is_some());
             unswept.dedup();
         }
-        HolderNote { running: running.clone(), unswept }
+        HolderNote { running: running.clone(), unswept, removing }
+    }
+
+    /// Makes the note of a holder who has nothing to carry on.
+    pub fn of(running: RunningBackup) -> Self {
+        HolderNote { running, unswept: Vec::new(), removing: Vec::new() }
     }
 
     /// Reads a note, or nothing from what is none.
@@ -145,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_note_is_a_running_backup_with_the_unswept_beside_it() {
-        let note = HolderNote { running: holder(7, "full_20261104_010203.backup"), unswept: Vec::new() };
+        let note = HolderNote::of(holder(7, "full_20261104_010203.backup"));
         let read: RunningBackup = serde_json::from_slice(&note.text()).unwrap();
         assert_eq!(read, note.running);
         assert_eq!(HolderNote::read(&note.text()).unwrap(), note);
@@ -153,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_dead_are_carried_on_until_they_are_swept() {
-        let first = HolderNote { running: holder(1, "full_20261104_010203.backup"), unswept: Vec::new() };
+        let first = HolderNote::of(holder(1, "full_20261104_010203.backup"));
         // The second died while it swept, before it had an id or a name: it left nothing itself.
         let second = HolderNote::after(&holder(0, ""), Some(&first.text()));
         assert_eq!(second.unswept, std::slice::from_ref(&first.running));
@@ -165,19 +175,19 @@ mod tests {
     #[test]
     fn a_cleanup_says_so_and_leaves_nothing_to_sweep() {
         let cleanup = RunningBackup::cleanup_of_this_process(jiff::Timestamp::UNIX_EPOCH);
-        let text = HolderNote { running: cleanup.clone(), unswept: Vec::new() }.text();
+        let text = HolderNote::of(cleanup.clone()).text();
         assert!(String::from_utf8(text.clone()).unwrap().contains("\"work\":\"cleanup\""));
         assert_eq!(HolderNote::read(&text).unwrap().running, cleanup);
         assert!(HolderNote::after(&holder(0, ""), Some(&text)).unswept.is_empty());
         // A backup's text is what it always was.
-        let text = HolderNote { running: holder(1, ""), unswept: Vec::new() }.text();
+        let text = HolderNote::of(holder(1, "")).text();
         assert!(!String::from_utf8(text).unwrap().contains("work"));
     }
 
     #[test]
     fn a_text_that_names_no_archive_of_ours_names_nobody() {
         for name in ["", "../../etc/passwd", "full_20261104_010203.json", "dif_20261104_010203.backup", "x/y.backup"] {
-            let left = HolderNote { running: holder(1, name), unswept: Vec::new() }.text();
+            let left = HolderNote::of(holder(1, name)).text();
             assert!(HolderNote::after(&holder(0, ""), Some(&left)).unswept.is_empty(), "{name}");
         }
         assert!(HolderNote::after(&holder(0, ""), Some(b"\xff garbage")).unswept.is_empty());

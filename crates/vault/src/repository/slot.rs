@@ -1,9 +1,11 @@
 //! How does a backup end? Committed, given up, or swept up.
 
+use super::contents::FoundRecord;
 use super::layout::{BackupName, archive_key, record_key};
 use super::{BackupId, BackupRecord, BackupState, Repository, RepositoryError, RunningBackup, record_file};
 use crate::archive::SealedArchive;
-use crate::storage::{LockGuard, PutStream, StorageError};
+use crate::storage::{Exclusion, LockGuard, PutStream, StorageError};
+use std::sync::Arc;
 
 /// The right to write one backup: the lock, an id and a name.
 ///
@@ -62,10 +64,14 @@ impl BackupSlot {
         if let Err(error) = self.try_commit(archive, sealed, record, &mut written) {
             let mut failed = BackupRecord { state: BackupState::Failed, ..record.clone() };
             failed.error = Some(record_file::error_value(&error));
-            if let Err(settle_error) = self.settle_failed(failed, written) {
-                tracing::warn!(%settle_error, "could not clean up after a failed commit; the next backup does");
-            }
-            return Err(error);
+            return match self.settle_failed(failed, written) {
+                Ok(Settled::Completed) => Ok(()),
+                Ok(Settled::Failed) => Err(error),
+                Err(settle_error) => {
+                    tracing::warn!(%settle_error, "could not clean up after a failed commit; the next backup does");
+                    Err(error)
+                }
+            };
         }
         self.release();
         Ok(())
@@ -84,11 +90,11 @@ impl BackupSlot {
             state => Err(record_file::invalid(record.id, format!("{} is not FALLIDO", state.word()))),
         };
         failed.state = BackupState::Failed;
-        verdict.and(self.settle_failed(failed, Written { archive: true, record: false }))
+        verdict.and(self.settle_failed(failed, Written { archive: true, record: false }).map(|_| ()))
     }
 
     fn try_commit(
-        &self,
+        &mut self,
         archive: Box<dyn PutStream>,
         sealed: &SealedArchive,
         record: &BackupRecord,
@@ -102,7 +108,7 @@ impl BackupSlot {
             return Err(record_file::invalid(record.id, "its size or digest is not the sealed archive's".to_owned()));
         }
         let content = record_file::write(record)?;
-        let storage = self.repository.storage();
+        let storage = Arc::clone(self.repository.storage());
         let object = archive_key(&self.name);
 
         written.archive = true;
@@ -114,6 +120,9 @@ impl BackupSlot {
                 return Err(RepositoryError::RepositoryArchiveSize { id, object, found_bytes, recorded_bytes });
             }
             None => return Err(RepositoryError::RepositoryArchiveMissing { id: record.id.to_string(), object }),
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.confirm()?;
         }
         // The backup exists from here on.
         written.record = true;
@@ -135,9 +144,8 @@ impl BackupSlot {
     }
 
     /// Removes what was written, leaves a FALLIDO record, and frees the lock, whatever fails on the way.
-    fn settle_failed(&mut self, mut record: BackupRecord, written: Written) -> Result<(), RepositoryError> {
-        let Some(guard) = self.guard.take() else { return Ok(()) };
-        let storage = self.repository.storage();
+    fn settle_failed(&mut self, mut record: BackupRecord, written: Written) -> Result<Settled, RepositoryError> {
+        let Some(guard) = self.guard.take() else { return Ok(Settled::Failed) };
         record.archive_bytes = 0;
         record.sha256 = None;
         if record.error.is_none() {
@@ -150,6 +158,28 @@ impl BackupSlot {
             record = record_file::interrupted(&self.running, self.repository.description(), error);
         }
 
+        let outcome = match self.repository.storage().exclusion() {
+            Exclusion::Kernel => self.undo(&record, written).map(|()| Settled::Failed),
+            Exclusion::Lease => self.rule_out(&record, written),
+        };
+        match outcome {
+            Ok(settled) => {
+                if let Err(error) = guard.release() {
+                    tracing::warn!(%error, "could not clear the holder of the lock; the next backup finds nothing to sweep");
+                }
+                verdict.map(|()| settled)
+            }
+            Err(error) => {
+                // Dropped, not released: the lock is free, and its text tells the next one what is left to do.
+                drop(guard);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes back what was written, and writes a FALLIDO record.
+    fn undo(&self, record: &BackupRecord, written: Written) -> Result<(), RepositoryError> {
+        let storage = self.repository.storage();
         // The record first: a COMPLETADO record must never stand alone, not even if we die between the two.
         let mut outcome: Result<(), RepositoryError> = Ok(());
         if written.record {
@@ -159,21 +189,34 @@ impl BackupSlot {
             outcome = storage.delete(&archive_key(&self.name)).map_err(Into::into);
         }
         outcome = outcome.and(storage.sweep(&archive_key(&self.name)).map_err(Into::into));
-        let put = record_file::write(&record)
+        let put = record_file::write(record)
             .and_then(|content| Ok(storage.put_if_absent(&record_key(&self.name), &content)?));
-        outcome = outcome.and(put);
-        match outcome {
-            Ok(()) => {
-                if let Err(error) = guard.release() {
-                    tracing::warn!(%error, "could not clear the holder of the lock; the next backup finds nothing to sweep");
+        outcome.and(put)
+    }
+
+    /// Makes sure by a FALLIDO record that no other will ever be written, and only then removes the archive.
+    ///
+    /// A record that was sent and whose answer was lost may be there, or come yet; others may have seen it, and taken backups that stand
+    /// on it. So it is never removed: whichever record is there counts. All of it is safe even when the lock is no longer ours.
+    fn rule_out(&self, record: &BackupRecord, written: Written) -> Result<Settled, RepositoryError> {
+        let storage = self.repository.storage();
+        match storage.put_if_absent(&record_key(&self.name), &record_file::write(record)?) {
+            Ok(()) | Err(StorageError::StorageExists { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match self.repository.read_record(&self.name, None)? {
+            FoundRecord::Readable(found) if found.id == self.running.id && found.state == BackupState::Completed => {
+                Ok(Settled::Completed)
+            }
+            FoundRecord::Readable(found) if found.id == self.running.id => {
+                if written.archive {
+                    self.repository.remove_left_over(&archive_key(&self.name))?;
                 }
-                verdict
+                storage.sweep(&archive_key(&self.name))?;
+                Ok(Settled::Failed)
             }
-            Err(error) => {
-                // Dropped, not released: the lock is free, and its text tells the next one what is left to do.
-                drop(guard);
-                Err(error)
-            }
+            // Not ours, or nobody can tell: both objects stay.
+            _ => Ok(Settled::Failed),
         }
     }
 
@@ -196,6 +239,15 @@ impl Drop for BackupSlot {
             }
         }
     }
+}
+
+/// How a commit that failed has ended all the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// There is no backup.
+    Failed,
+    /// The record had been written, and only its answer was lost.
+    Completed,
 }
 
 /// Which of the two objects may be ours.

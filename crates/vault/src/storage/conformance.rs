@@ -1,7 +1,7 @@
 //! What every storage must do, as checks that panic where one does not. For tests: of the local folder here, and of every
 //! storage that comes later.
 
-use super::{LockAttempt, LockGuard, LockHolder, Storage, StorageError};
+use super::{Exclusion, LockAttempt, LockGuard, LockHolder, Storage, StorageError};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,7 +33,10 @@ pub const CHECKS: &[(&str, Check)] = &[
         an_appended_object_is_like_any,
     ),
     ("an object written in place has no holes, and reads are exact", an_appended_object_has_no_holes),
-    ("readers see an object written in place while it grows", readers_see_an_object_grow),
+    ("readers see an object written in place as far as it was synced", readers_see_an_object_grow),
+    ("of many that change an object at once, none is lost", no_update_is_lost),
+    ("a copy from elsewhere is whole, and never replaces an object", an_upload_is_whole),
+    ("a lock that is ours is confirmed", a_lock_is_confirmed),
     ("a sweep spares objects and running streams", a_sweep_spares_objects_and_running_streams),
     ("so does a sweep of a whole folder", a_sweep_of_a_folder_spares_objects_and_running_streams),
     ("a lock is held by one, and says by whom", a_lock_is_held_by_one),
@@ -45,12 +48,33 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("readers of the holder never keep a taker out", readers_never_keep_a_taker_out),
 ];
 
+/// The checks that only a storage that can hold a repository has to pass: locks, and what is exact however many write at once.
+const OF_REPOSITORIES: &[&str] = &["lock", "at once", "readers of the holder", "replaced object see"];
+
 /// Runs every check, each on a fresh storage from `fresh`.
 ///
 /// # Panics
 /// Where the storage does not keep the contract.
 pub fn run(fresh: &dyn Fn() -> Arc<dyn Storage>) {
-    for (sentence, check) in CHECKS {
+    run_some(fresh, &|_| true);
+}
+
+/// Runs the checks of a storage that can hold replicas only, and makes sure that it refuses to be a repository's.
+///
+/// # Panics
+/// Where the storage does not keep its part of the contract.
+pub fn run_replica(fresh: &dyn Fn() -> Arc<dyn Storage>) {
+    run_some(fresh, &|sentence| !OF_REPOSITORIES.iter().any(|words| sentence.contains(words)));
+    let storage = fresh();
+    let refusal = storage.try_lock("lock", &|_| Vec::new()).err().expect("a lock without conditional writes");
+    assert!(matches!(refusal, StorageError::StorageReplicaOnly { .. }), "{refusal:?}");
+    let refusal = storage.update("a", &mut |_| Some(Vec::new())).unwrap_err();
+    assert!(matches!(refusal, StorageError::StorageReplicaOnly { .. }), "{refusal:?}");
+    assert_eq!(storage.lock_holder("lock").unwrap(), LockHolder::Nobody);
+}
+
+fn run_some(fresh: &dyn Fn() -> Arc<dyn Storage>, is_meant: &dyn Fn(&str) -> bool) {
+    for (sentence, check) in CHECKS.iter().filter(|(sentence, _)| is_meant(sentence)) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&fresh())));
         if let Err(panic) = outcome {
             let detail = panic.downcast_ref::<String>().cloned();
@@ -312,6 +336,7 @@ fn an_appended_object_grows(storage: &Arc<dyn Storage>) {
     storage.put("b", b"put").unwrap();
     let mut object = storage.open_append("b").unwrap();
     object.write_at(3, b", appended").unwrap();
+    object.sync().unwrap();
     assert_eq!(storage.get("b").unwrap().unwrap(), b"put, appended");
 }
 
@@ -348,6 +373,7 @@ fn an_appended_object_has_no_holes(storage: &Arc<dyn Storage>) {
         let refusal = object.write_at(offset, b"x").unwrap_err();
         assert!(matches!(refusal, StorageError::StorageShort { size_bytes: 10, .. }), "{refusal:?}");
     }
+    object.sync().unwrap();
     assert_eq!(storage.get("a").unwrap().unwrap(), b"0123456789");
     let mut buffer = [0; 4];
     object.read_exact_at(6, &mut buffer).unwrap();
@@ -362,10 +388,48 @@ fn readers_see_an_object_grow(storage: &Arc<dyn Storage>) {
     let mut object = storage.open_append("a").unwrap();
     for round in 0..5_u8 {
         object.write_at(u64::from(round) * 1000, &[round; 1000]).unwrap();
+        object.sync().unwrap();
         let seen = storage.get("a").unwrap().unwrap();
         assert_eq!(seen.len(), 1000 * (usize::from(round) + 1));
         assert!(seen.chunks(1000).enumerate().all(|(at, piece)| piece == [at as u8; 1000]));
     }
+}
+
+fn no_update_is_lost(storage: &Arc<dyn Storage>) {
+    // Where the kernel keeps others out, a lock of the caller's makes it one step.
+    let is_alone = std::sync::Mutex::new(());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let _alone = (storage.exclusion() == Exclusion::Kernel).then(|| is_alone.lock().unwrap());
+                    storage.update("count", &mut |there| Some([there.unwrap_or_default(), b"x"].concat())).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(storage.get("count").unwrap().unwrap(), [b'x'; 20]);
+    storage.update("count", &mut |there| there.is_none().then(Vec::new)).unwrap();
+    assert_eq!(storage.size_bytes("count").unwrap(), Some(20));
+}
+
+fn an_upload_is_whole(storage: &Arc<dyn Storage>) {
+    let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at * 11 % 249) as u8).collect();
+    put_streamed(storage.as_ref(), "from", &content).unwrap();
+    let object = storage.open("from").unwrap();
+    storage.upload("full/to", object.as_ref()).unwrap();
+    assert!(storage.get("full/to").unwrap().unwrap() == content, "the content differs");
+    let refusal = storage.upload("full/to", object.as_ref()).unwrap_err();
+    assert!(matches!(&refusal, StorageError::StorageExists { object, .. } if object == "full/to"), "{refusal:?}");
+}
+
+fn a_lock_is_confirmed(storage: &Arc<dyn Storage>) {
+    let (mut guard, _) = take_lock(storage.as_ref(), "lock", "holder");
+    guard.confirm().unwrap();
+    guard.update_holder(b"later").unwrap();
+    guard.confirm().unwrap();
+    assert_eq!(storage.lock_holder("lock").unwrap(), LockHolder::Alive(b"later".to_vec()));
+    guard.release().unwrap();
 }
 
 fn published_objects_are_whole(storage: &Arc<dyn Storage>) {

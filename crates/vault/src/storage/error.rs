@@ -67,6 +67,80 @@ pub enum StorageError {
         /// The key.
         object: String,
     },
+    /// A storage elsewhere did not answer in the time that it was given.
+    #[error("{storage} can't be reached for {object}: given up after {seconds} s: {cause}")]
+    StorageUnreachable {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+        /// How long it was tried.
+        seconds: u64,
+        /// What the last attempt met.
+        cause: String,
+    },
+    /// A storage elsewhere asked for patience (429, 503), longer than it was given.
+    #[error("{storage} asks to slow down for {object}: given up after {seconds} s: {cause}")]
+    StorageThrottled {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+        /// How long it was tried.
+        seconds: u64,
+        /// What it said last.
+        cause: String,
+    },
+    /// What arrived there, or here, is not what was sent.
+    #[error("{object} in {storage}: the bytes that arrived are not those that were sent: {detail}")]
+    StorageWrongBytes {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+        /// What differs.
+        detail: String,
+    },
+    /// Somebody else wrote an object that only we should write, or that we were reading.
+    #[error("{object} in {storage} was changed by somebody else meanwhile")]
+    StorageChanged {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+    },
+    /// The lease of a lock ran out and somebody else has it now, or may have it.
+    #[error("the lock {object} in {storage} is no longer ours")]
+    StorageLockLost {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The lock's key.
+        object: String,
+    },
+    /// Without conditional writes nobody can be kept out: such a storage can be a replica, not a repository.
+    #[error("{storage} knows no conditional writes: it can hold a replica, but no repository")]
+    StorageReplicaOnly {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+    },
+    /// The address or an option can't be used.
+    #[error("{storage}: {setting}: {detail}")]
+    StorageSetting {
+        /// The address, without a secret.
+        storage: String,
+        /// The option's name, or `url`.
+        setting: String,
+        /// What is wrong, or allowed.
+        detail: String,
+    },
+    /// There are no credentials, or they can't be used.
+    #[error("no usable credentials for {storage}: {detail}")]
+    StorageCredentials {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// What was tried.
+        detail: String,
+    },
     /// Anything else, with the system's own words.
     #[error("{action} {object} in {storage} failed: {cause}")]
     StorageIo {
@@ -119,7 +193,15 @@ impl StorageError {
             StorageError::StorageKey { .. } | StorageError::StorageLink { .. } => io::ErrorKind::InvalidInput,
             StorageError::StorageFull { .. } => io::ErrorKind::StorageFull,
             StorageError::StorageDenied { .. } => io::ErrorKind::PermissionDenied,
-            StorageError::StorageIo { .. } => io::ErrorKind::Other,
+            StorageError::StorageUnreachable { .. } => io::ErrorKind::TimedOut,
+            StorageError::StorageSetting { .. } => io::ErrorKind::InvalidInput,
+            StorageError::StorageReplicaOnly { .. } => io::ErrorKind::Unsupported,
+            StorageError::StorageCredentials { .. } => io::ErrorKind::PermissionDenied,
+            StorageError::StorageWrongBytes { .. } => io::ErrorKind::InvalidData,
+            StorageError::StorageThrottled { .. }
+            | StorageError::StorageChanged { .. }
+            | StorageError::StorageLockLost { .. }
+            | StorageError::StorageIo { .. } => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)
     }

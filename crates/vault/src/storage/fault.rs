@@ -1,11 +1,12 @@
 //! A storage that fails on purpose, for tests of what stands on storages.
 
 use super::{
-    AppendObject, HolderText, LockAttempt, LockGuard, LockHolder, ObjectReader, PutStream, Storage, StorageError,
-    StoredObject,
+    AppendObject, ChangeContent, Exclusion, HolderText, LockAttempt, LockGuard, LockHolder, ObjectReader, PutStream,
+    Storage, StorageError, StoredObject,
 };
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Says what happens at the chosen call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,8 +192,9 @@ impl Storage for FaultyStorage {
         let attempt = self.faults.call("try_lock", key, true, || self.inner.try_lock(key, holder))?;
         Ok(match attempt {
             LockAttempt::Acquired { guard, left_by_dead_holder } => {
-                let guard =
-                    Box::new(FaultyGuard { inner: guard, key: key.to_owned(), faults: Arc::clone(&self.faults) });
+                let is_lease = self.inner.exclusion() == Exclusion::Lease;
+                let (key, faults) = (key.to_owned(), Arc::clone(&self.faults));
+                let guard = Box::new(FaultyGuard { inner: guard, is_lease, key, faults });
                 LockAttempt::Acquired { guard, left_by_dead_holder }
             }
             held @ LockAttempt::Held { .. } => held,
@@ -201,6 +203,29 @@ impl Storage for FaultyStorage {
 
     fn lock_holder(&self, key: &str) -> Result<LockHolder, StorageError> {
         self.faults.call("lock_holder", key, false, || self.inner.lock_holder(key))
+    }
+
+    fn exclusion(&self) -> Exclusion {
+        self.inner.exclusion()
+    }
+
+    fn update(&self, key: &str, change: ChangeContent<'_>) -> Result<(), StorageError> {
+        if self.inner.exclusion() == Exclusion::Lease {
+            return self.faults.call("update", key, true, || self.inner.update(key, change));
+        }
+        // Two calls, as it is two where a lock has to keep others out: each may fail.
+        match change(self.get(key)?.as_deref()) {
+            Some(content) => self.put(key, &content),
+            None => Ok(()),
+        }
+    }
+
+    fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
+        self.faults.call("upload", key, true, || self.inner.upload(key, object))
+    }
+
+    fn sync_pause(&self) -> Option<Duration> {
+        self.inner.sync_pause()
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
@@ -282,17 +307,26 @@ impl AppendObject for FaultyAppend {
 
 struct FaultyGuard {
     inner: Box<dyn LockGuard>,
+    is_lease: bool,
     key: String,
     faults: Arc<Faults>,
 }
 
 impl LockGuard for FaultyGuard {
+    fn confirm(&mut self) -> Result<(), StorageError> {
+        // Not counted where there is nothing to confirm.
+        if self.is_lease {
+            return self.faults.call("confirm", &self.key, false, || self.inner.confirm());
+        }
+        self.inner.confirm()
+    }
+
     fn update_holder(&mut self, holder: &[u8]) -> Result<(), StorageError> {
         self.faults.call("update_holder", &self.key, true, || self.inner.update_holder(holder))
     }
 
     fn release(self: Box<Self>) -> Result<(), StorageError> {
-        let FaultyGuard { inner, key, faults } = *self;
+        let FaultyGuard { inner, key, faults, .. } = *self;
         faults.call("release", &key, false, || inner.release())
     }
 }

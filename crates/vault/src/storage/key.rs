@@ -11,10 +11,24 @@ pub const KEY_PART_LIMIT_BYTES: usize = 200;
 pub(super) const PARTIAL_SUFFIX: &str = ".cadena-partial";
 pub(super) const LOCK_SUFFIX: &str = ".cadena-lock";
 pub(super) const HOLDER_SUFFIX: &str = ".cadena-holder";
+/// The lease that stands for a lock where there are no kernel locks.
+const LEASE_SUFFIX: &str = ".cadena-lease";
 
-/// Tells whether a file name is one of our hidden ones.
-pub(super) fn is_reserved(name: &str) -> bool {
-    let endings = [PARTIAL_SUFFIX, LOCK_SUFFIX, HOLDER_SUFFIX];
+/// Returns the name of the hidden object that is the lease of the lock `key`, in the folder of that key.
+///
+/// # Errors
+/// As [`key_parts`].
+pub fn lease_key(key: &str) -> Result<String, StorageError> {
+    key_parts(key)?;
+    Ok(match key.rsplit_once('/') {
+        Some((folder, name)) => format!("{folder}/.{name}{LEASE_SUFFIX}"),
+        None => format!(".{key}{LEASE_SUFFIX}"),
+    })
+}
+
+/// Tells whether a file name is one of our hidden ones, which no listing shows and no object has.
+pub fn is_reserved(name: &str) -> bool {
+    let endings = [PARTIAL_SUFFIX, LOCK_SUFFIX, HOLDER_SUFFIX, LEASE_SUFFIX];
     name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending))
 }
 
@@ -37,7 +51,7 @@ pub fn key_parts(key: &str) -> Result<Vec<&str>, StorageError> {
 ///
 /// # Errors
 /// As [`key_parts`].
-pub(super) fn prefix_parts(prefix: &str) -> Result<(Vec<&str>, &str), StorageError> {
+pub fn prefix_parts(prefix: &str) -> Result<(Vec<&str>, &str), StorageError> {
     let Some((folders, name)) = prefix.rsplit_once('/') else {
         check_part(prefix, prefix, true)?;
         return Ok((Vec::new(), prefix));
@@ -121,6 +135,14 @@ mod tests {
         ] {
             assert!(matches!(key_parts(key), Err(StorageError::StorageKey { .. })), "{key:?} was taken");
         }
+    }
+
+    #[test]
+    fn a_lease_is_hidden_beside_the_key_of_its_lock() {
+        assert_eq!(lease_key("lock").unwrap(), ".lock.cadena-lease");
+        assert_eq!(lease_key("wal/receiver").unwrap(), "wal/.receiver.cadena-lease");
+        assert!(key_parts("wal/.receiver.cadena-lease").is_err());
+        assert!(lease_key("../lock").is_err());
     }
 
     #[test]

@@ -13,12 +13,13 @@ mod sole_writer;
 
 pub use error::StorageError;
 pub use host::host_name;
-pub use key::{KEY_LIMIT_BYTES, KEY_PART_LIMIT_BYTES, key_parts};
+pub use key::{KEY_LIMIT_BYTES, KEY_PART_LIMIT_BYTES, is_reserved, key_parts, lease_key, prefix_parts};
 pub use local::LocalFolder;
 pub use read_only::ReadOnly;
 pub use sole_writer::SoleWriter;
 
 use std::io::Write;
+use std::time::Duration;
 
 /// One stored object, as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,10 +110,78 @@ pub trait Storage: Send + Sync {
     /// Reads what the present holder wrote, and whether one is alive. Never blocks.
     fn lock_holder(&self, key: &str) -> Result<LockHolder, StorageError>;
 
+    /// Says what keeps a second holder of a lock out.
+    fn exclusion(&self) -> Exclusion {
+        Exclusion::Kernel
+    }
+
+    /// Changes a small object: `change` is given what is there, or `None`, and returns what shall be there; with `None` it stays.
+    ///
+    /// Where locks are leases it is one step: when somebody else changes the object meanwhile, `change` is asked again, with what is
+    /// there now. Elsewhere the caller's lock has to keep others out.
+    ///
+    /// # Errors
+    /// As [`Storage::put`]; `StorageReplicaOnly` where nothing can be written on a condition.
+    fn update(&self, key: &str, change: ChangeContent<'_>) -> Result<(), StorageError> {
+        match change(self.get(key)?.as_deref()) {
+            Some(content) => self.put(key, &content),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies an object that is whole elsewhere to here, as a streamed write does. A storage that can goes on with an earlier
+    /// attempt that was broken off.
+    ///
+    /// # Errors
+    /// `StorageExists`, and those of both storages.
+    fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
+        copy_streamed(self.put_stream(key)?, object, &self.describe(), key)
+    }
+
+    /// Returns how long the writer of an object that grows in place (see [`Storage::open_append`]) should gather between two syncs;
+    /// `None` where a sync costs what was written, not what is there.
+    fn sync_pause(&self) -> Option<Duration> {
+        None
+    }
+
     /// Returns how many bytes may still be written; `None` where there is no bound, or none that can be asked for.
     fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
         Ok(None)
     }
+}
+
+/// What keeps a second holder of a lock out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exclusion {
+    /// The kernel: a holder that seems dead is dead, and writes nothing any more.
+    Kernel,
+    /// A lease that has to be renewed: a holder that was taken for dead may only have been paused, and go on. Whatever it writes then
+    /// must meet a condition that no longer holds.
+    Lease,
+}
+
+/// Makes the new content of an object from the present one.
+pub type ChangeContent<'a> = &'a mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>;
+
+/// Copies an object into a streamed write, in pieces of a mebibyte, and commits it.
+///
+/// # Errors
+/// Those of both storages.
+pub fn copy_streamed(
+    mut stream: Box<dyn PutStream>,
+    object: &dyn ObjectReader,
+    storage: &str,
+    key: &str,
+) -> Result<(), StorageError> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut offset = 0;
+    while offset < object.size_bytes() {
+        let length = (object.size_bytes() - offset).min(buffer.len() as u64) as usize;
+        object.read_exact_at(offset, &mut buffer[..length])?;
+        stream.write_all(&buffer[..length]).map_err(|error| StorageError::from_io(storage, key, "write", &error))?;
+        offset += length as u64;
+    }
+    stream.commit()
 }
 
 /// Makes a holder's text from what a dead holder left, if one did.
@@ -189,6 +258,14 @@ pub enum LockAttempt {
 /// Keeps a lock. Dropping it frees the lock and leaves the holder's text, as the end of the process does: the next one
 /// takes the holder for dead and sweeps up.
 pub trait LockGuard: Send {
+    /// Makes sure that the lock is still ours, and, where it is a lease, that it stays so for a while: to be asked before what
+    /// can't be undone.
+    ///
+    /// # Errors
+    /// `StorageLockLost` when somebody else has taken it over.
+    fn confirm(&mut self) -> Result<(), StorageError> {
+        Ok(())
+    }
     /// Replaces what is stored about the holder.
     fn update_holder(&mut self, holder: &[u8]) -> Result<(), StorageError>;
     /// Releases the lock and clears the holder, so that the next one finds nothing to sweep up.

@@ -1,5 +1,6 @@
 use super::{
-    AppendObject, HolderText, LockAttempt, LockHolder, ObjectReader, PutStream, Storage, StorageError, StoredObject,
+    AppendObject, ChangeContent, Exclusion, HolderText, LockAttempt, LockHolder, ObjectReader, PutStream, Storage,
+    StorageError, StoredObject,
 };
 use std::sync::Arc;
 
@@ -79,6 +80,14 @@ impl Storage for ReadOnly {
 
     fn lock_holder(&self, key: &str) -> Result<LockHolder, StorageError> {
         self.0.lock_holder(key)
+    }
+
+    fn exclusion(&self) -> Exclusion {
+        self.0.exclusion()
+    }
+
+    fn update(&self, key: &str, _change: ChangeContent<'_>) -> Result<(), StorageError> {
+        self.denied(key)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StorageError> {

@@ -1,6 +1,6 @@
 use super::{
-    AppendObject, HolderText, LockAttempt, LockGuard, LockHolder, ObjectReader, PutStream, Storage, StorageError,
-    StoredObject,
+    AppendObject, ChangeContent, HolderText, LockAttempt, LockGuard, LockHolder, ObjectReader, PutStream, Storage,
+    StorageError, StoredObject,
 };
 use std::sync::Arc;
 
@@ -83,6 +83,17 @@ impl Storage for SoleWriter {
 
     fn lock_holder(&self, _key: &str) -> Result<LockHolder, StorageError> {
         Ok(LockHolder::Nobody)
+    }
+
+    fn update(&self, key: &str, change: ChangeContent<'_>) -> Result<(), StorageError> {
+        match change(self.get(key)?.as_deref()) {
+            Some(content) => self.put(key, &content),
+            None => Ok(()),
+        }
+    }
+
+    fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
+        self.0.upload(key, object)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StorageError> {

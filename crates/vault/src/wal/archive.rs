@@ -125,6 +125,11 @@ impl WalArchive {
         Ok(self.storage().delete(&layout::gap_key(timeline, from_lsn))?)
     }
 
+    /// Returns how long the writer of a partial segment should gather between two syncs; `None` where they cost little.
+    pub fn sync_pause(&self) -> Option<std::time::Duration> {
+        self.storage().sync_pause()
+    }
+
     pub(super) fn storage(&self) -> &dyn Storage {
         self.repository.storage().as_ref()
     }

@@ -10,7 +10,10 @@ use std::path::Path;
 
 /// Checks existence, ownership of the cluster, writability and free space.
 pub fn check(list: &mut Checklist<'_>, cluster: Option<&ClusterInfo>) {
-    let folder = list.session().settings.repository.as_path();
+    let Some(folder) = list.session().settings.repository_folder() else {
+        return elsewhere(list, cluster);
+    };
+    let folder = folder.as_path();
     match open_repository(list.session()) {
         Ok(repository) => identity(list, &repository, cluster),
         Err(failure) if failure.key() == "repository-absent" => {
@@ -22,6 +25,18 @@ pub fn check(list: &mut Checklist<'_>, cluster: Option<&ClusterInfo>) {
     if let Some(existing) = folder.ancestors().find(|ancestor| ancestor.exists()) {
         writable(list, existing);
         free_space(list, existing, cluster.and_then(|cluster| cluster.size_bytes));
+    }
+}
+
+/// Of a storage elsewhere there is only to say whether it answers, and whose repository it holds.
+fn elsewhere(list: &mut Checklist<'_>, cluster: Option<&ClusterInfo>) {
+    match open_repository(list.session()) {
+        Ok(repository) => identity(list, &repository, cluster),
+        Err(failure) if failure.key() == "repository-absent" => {
+            let place = list.session().settings.store.url.split('?').next().unwrap_or_default().to_owned();
+            list.add(CheckState::Fail, "check-repository-absent", &[("folder", place.into())]);
+        }
+        Err(failure) => list.add_failure(CheckState::Fail, "check-repository", &failure),
     }
 }
 

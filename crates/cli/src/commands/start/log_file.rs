@@ -25,8 +25,8 @@ pub enum LogError {
 /// Writes the daemon's events as lines, in the user's language, and shows them.
 pub struct LogFile<'a> {
     session: &'a Session,
-    path: PathBuf,
-    file: Mutex<RotatingFile>,
+    /// `None` beside a repository elsewhere: there no file grows line by line, and standard error has the lines.
+    file: Option<(PathBuf, Mutex<RotatingFile>)>,
 }
 
 impl<'a> LogFile<'a> {
@@ -35,14 +35,19 @@ impl<'a> LogFile<'a> {
     /// # Errors
     /// `LogFile`.
     pub fn open(session: &'a Session) -> Result<Self, Failure> {
-        let path = session.settings.repository.join(LOG_NAME);
+        let Some(folder) = session.settings.repository_folder() else { return Ok(LogFile { session, file: None }) };
+        let path = folder.join(LOG_NAME);
         let file = RotatingFile::open(&path, ROTATE_BYTES, KEPT)
             .map_err(|error| LogError::LogFile { file: path.display().to_string(), cause: error.to_string() })?;
-        Ok(LogFile { session, path, file: Mutex::new(file) })
+        Ok(LogFile { session, file: Some((path, Mutex::new(file))) })
     }
 
-    fn write(&self, line: &str) -> std::io::Result<()> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_line(line)
+    fn write(&self, line: &str) {
+        let Some((path, file)) = &self.file else { return };
+        // What can't be written is shown, at least.
+        if let Err(error) = file.lock().unwrap_or_else(PoisonError::into_inner).write_line(line) {
+            self.session.screen.remark(&format!("{}: {error}", path.display()));
+        }
     }
 
     /// Returns the sentence of an event and, if there is one, its remedy.
@@ -69,10 +74,7 @@ impl DaemonLog for LogFile<'_> {
         let now = jiff::Timestamp::now().to_zoned(self.session.zone().clone());
         let time = now.strftime("%Y-%m-%d %H:%M:%S%.3f%:z");
         let line = format!("{time} {} {}\n", event.level().word(), self.sentence(&value));
-        // What can't be written is shown, at least.
-        if let Err(error) = self.write(&line) {
-            self.session.screen.remark(&format!("{}: {error}", self.path.display()));
-        }
+        self.write(&line);
         let screen = self.session.screen;
         if screen.json {
             let shown = serde_json::json!({

@@ -11,6 +11,7 @@ use pgformat::wal::SummaryTime;
 use pgformat::{Lsn, TimelineId, WalSegment, WalSegmentSize};
 use std::path::Path;
 use vault::repository::Repository;
+use vault::storage::Exclusion;
 use vault::wal::SegmentForm;
 
 /// A segment that recovery takes from the archive.
@@ -136,8 +137,15 @@ pub(in crate::restore) fn choose_delivery(
         (Some(_), None) => None,
         (Some(program), Some(owner)) => {
             let access = Access::of(owner);
-            let repository = repository.storage().describe();
-            let folders = [Path::new(&repository).to_owned(), Path::new(&repository).join("wal")];
+            let storage = repository.storage();
+            let folders = match storage.exclusion() {
+                Exclusion::Kernel => {
+                    let folder = Path::new(&storage.describe()).to_owned();
+                    vec![folder.join("wal"), folder]
+                }
+                // What lies elsewhere is no folder that a user could be kept out of.
+                Exclusion::Lease => Vec::new(),
+            };
             let shut = folders.iter().find_map(|folder| access.barrier(folder));
             let barred = shut.or_else(|| (!access.can_run(Path::new(program))).then(|| program.into()));
             barred.map(|place| refusal(place.display().to_string()))

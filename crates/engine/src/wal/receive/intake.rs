@@ -7,6 +7,7 @@ use crate::wal::WalError;
 use pgformat::wal::SegmentSummarizer;
 use pgformat::{FormatError, Lsn, TimelineId, WalSegment};
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 use vault::wal::{PartialSegment, SegmentForm, SegmentSealer, WalArchive, WalArchiveError};
 
 /// Where the bytes go.
@@ -28,6 +29,9 @@ pub(super) struct Intake {
     publishing: VecDeque<(WalSegment, Lsn)>,
     /// Sealed, and not told yet.
     sealed: Vec<WalSegment>,
+    /// How long to gather between two syncs of a partial segment, where each writes all of it again.
+    pause: Option<Duration>,
+    synced: Instant,
 }
 
 /// The segment that is being received.
@@ -66,6 +70,8 @@ impl Intake {
             current: None,
             publishing: VecDeque::new(),
             sealed: Vec::new(),
+            pause: archive.sync_pause(),
+            synced: Instant::now(),
         })
     }
 
@@ -131,11 +137,12 @@ impl Intake {
     }
 
     /// Makes everything durable that can be: the whole of a live segment's bytes so far. What is compressed on the way and whole
-    /// becomes durable by itself; with `waits`, that is waited for.
+    /// becomes durable by itself; with `waits`, that is waited for. In a storage where it costs much, a live segment is gathered for
+    /// a while, unless it is the `last` time before a pause.
     ///
     /// # Errors
     /// Those of the archive.
-    pub(super) fn sync(&mut self, waits: bool) -> Result<(), Error> {
+    pub(super) fn sync(&mut self, waits: bool, last: bool) -> Result<(), Error> {
         if waits {
             self.wait_for_publishing()?;
         } else {
@@ -143,8 +150,12 @@ impl Intake {
         }
         if let Some(Current::Live(live)) = &mut self.current {
             if live.dirty {
+                if !last && self.pause.is_some_and(|pause| self.synced.elapsed() < pause) {
+                    return Ok(());
+                }
                 live.partial.sync()?;
                 live.dirty = false;
+                self.synced = Instant::now();
             }
             self.durable = self.durable.max(self.next);
         }

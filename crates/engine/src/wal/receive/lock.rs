@@ -19,6 +19,7 @@ pub(super) struct ReceiverLock {
     guard: Box<dyn LockGuard>,
     pub(super) state: ReceiverState,
     written: Instant,
+    refresh: Duration,
 }
 
 impl ReceiverLock {
@@ -45,7 +46,9 @@ impl ReceiverLock {
         match repository.storage().try_lock(LOCK_KEY, &|left| text(&fresh(left)))? {
             LockAttempt::Acquired { guard, left_by_dead_holder } => {
                 let state = fresh(left_by_dead_holder.as_deref());
-                Ok(ReceiverLock { guard, state, written: Instant::now() })
+                // Where each word costs a request, it is said as often as anything becomes durable.
+                let refresh = repository.storage().sync_pause().map_or(REFRESH, |pause| pause.max(REFRESH));
+                Ok(ReceiverLock { guard, state, written: Instant::now(), refresh })
             }
             LockAttempt::Held { holder } => {
                 let holder: Option<ReceiverState> = serde_json::from_slice(&holder).ok();
@@ -60,7 +63,7 @@ impl ReceiverLock {
     /// # Errors
     /// Storage errors.
     pub(super) fn refresh(&mut self) -> Result<(), Error> {
-        if self.written.elapsed() < REFRESH { Ok(()) } else { self.write() }
+        if self.written.elapsed() < self.refresh { Ok(()) } else { self.write() }
     }
 
     /// Writes the state now.

@@ -83,7 +83,8 @@ impl Stream<'_, '_> {
         loop {
             let batch = self.take_batch()?;
             // While more comes, segments that are whole become durable beside it; else nothing is left undone before a pause.
-            self.intake.sync(!batch.heard || batch.ended || self.cancel.is_cancelled())?;
+            let last = batch.ended || self.cancel.is_cancelled() || self.has_taken_all();
+            self.intake.sync(!batch.heard || last, last)?;
             if batch.heard {
                 (clock.heard, clock.asked) = (Instant::now(), None);
             }
@@ -97,6 +98,7 @@ impl Stream<'_, '_> {
             }
             if self.slot.is_bounded() && clock.slot.elapsed() >= SLOT_INTERVAL {
                 if self.watch_slot() == Watched::Changed {
+                    self.intake.sync(true, true)?;
                     return Ok(Pause::Again);
                 }
                 clock.slot = Instant::now();
@@ -191,6 +193,11 @@ impl Stream<'_, '_> {
     fn is_caught_up(&self) -> bool {
         self.target
             .is_some_and(|(timeline, lsn)| self.intake.timeline() >= timeline && self.intake.acknowledged() >= lsn)
+    }
+
+    /// Tells whether everything came that is to be waited for, durable or not.
+    fn has_taken_all(&self) -> bool {
+        self.target.is_some_and(|(timeline, lsn)| self.intake.timeline() >= timeline && self.intake.next() >= lsn)
     }
 
     /// Asks a silent server for a sign of life, and gives it up when none comes.

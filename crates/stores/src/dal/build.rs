@@ -1,0 +1,144 @@
+//! Makes OpenDAL's operators from our settings.
+
+use crate::patience::Patience;
+use crate::settings::Address;
+use opendal::layers::{HttpClientLayer, RetryLayer, TimeoutLayer};
+use opendal::raw::{HttpBody, HttpClient, HttpFetch};
+use opendal::services::{Azblob, Gcs, Webdav};
+use opendal::{Buffer, Builder, Operator};
+use std::time::Duration;
+use vault::storage::StorageError;
+
+/// Makes the operator for an address.
+pub(super) fn operator(address: &Address, patience: Patience) -> Result<Operator, StorageError> {
+    let root = format!("/{}", address.path);
+    match address.scheme.as_str() {
+        "azblob" => {
+            address.refuse_unknown(&["account", "endpoint"], &["account_key", "sas_token"])?;
+            let mut builder = Azblob::default().container(&address.host).root(&root);
+            let account = address.option("account");
+            let default = account.map(|account| format!("https://{account}.blob.core.windows.net"));
+            match address.option("endpoint").map(str::to_owned).or(default) {
+                Some(endpoint) => builder = builder.endpoint(&endpoint),
+                None => return Err(address.bad("account", "the name of the storage account is missing".to_owned())),
+            }
+            if let Some(account) = account {
+                builder = builder.account_name(account);
+            }
+            if let Some(key) = address.secrets.get("account_key") {
+                builder = builder.account_key(key);
+            }
+            if let Some(token) = address.secrets.get("sas_token") {
+                builder = builder.sas_token(token);
+            }
+            web(address, builder, patience)
+        }
+        "gcs" => {
+            address.refuse_unknown(&["endpoint", "storage_class"], &["credentials"])?;
+            let mut builder = Gcs::default().bucket(&address.host).root(&root);
+            if let Some(endpoint) = address.option("endpoint") {
+                builder = builder.endpoint(endpoint);
+            }
+            if let Some(class) = address.option("storage_class") {
+                builder = builder.default_storage_class(class);
+            }
+            if let Some(credentials) = address.secrets.get("credentials") {
+                // OpenDAL wants the key file of a service account as base 64.
+                use base64::Engine;
+                builder = builder.credential(&base64::engine::general_purpose::STANDARD.encode(credentials));
+            }
+            web(address, builder, patience)
+        }
+        "webdav" | "webdavs" => {
+            address.refuse_unknown(&["user"], &["password", "token"])?;
+            let scheme = if address.scheme == "webdav" { "http" } else { "https" };
+            let port = address.port.map(|port| format!(":{port}")).unwrap_or_default();
+            let mut builder = Webdav::default().endpoint(&format!("{scheme}://{}{port}", address.host)).root(&root);
+            if let Some(user) = address.user.as_deref().or(address.option("user")) {
+                builder = builder.username(user);
+            }
+            if let Some(password) = address.secrets.get("password") {
+                builder = builder.password(password);
+            }
+            if let Some(token) = address.secrets.get("token") {
+                builder = builder.token(token);
+            }
+            web(address, builder, patience)
+        }
+        _ => sftp(address, &root, patience),
+    }
+}
+
+#[cfg(unix)]
+fn sftp(address: &Address, root: &str, patience: Patience) -> Result<Operator, StorageError> {
+    use opendal::services::Sftp;
+    address.refuse_unknown(&["key_file", "known_hosts"], &[])?;
+    let port = address.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let mut builder = Sftp::default().endpoint(&format!("ssh://{}{port}", address.host)).root(root);
+    if let Some(user) = &address.user {
+        builder = builder.user(user);
+    }
+    if let Some(key) = address.option("key_file") {
+        builder = builder.key(key);
+    }
+    let strategy = address.choice("known_hosts", &["strict", "accept", "add"], "strict")?;
+    let builder = builder.known_hosts_strategy(strategy);
+    finish(address, builder, patience, None)
+}
+
+#[cfg(not(unix))]
+fn sftp(address: &Address, _root: &str, _patience: Patience) -> Result<Operator, StorageError> {
+    Err(address.bad("url", "sftp:// is there on Unix only".to_owned()))
+}
+
+fn web(address: &Address, builder: impl Builder, patience: Patience) -> Result<Operator, StorageError> {
+    let client = http(address, patience)?;
+    finish(address, builder, patience, Some(HttpClient::with(Polite { client, longest: patience.give_up_after })))
+}
+
+/// Makes a client whose requests end when nothing comes for too long.
+pub(super) fn http(address: &Address, patience: Patience) -> Result<reqwest::Client, StorageError> {
+    reqwest::Client::builder()
+        .connect_timeout(patience.call.min(Duration::from_secs(10)))
+        .read_timeout(patience.call)
+        .pool_idle_timeout(Duration::from_secs(20))
+        .build()
+        .map_err(|error| address.bad("tls", error.to_string()))
+}
+
+fn finish(
+    address: &Address,
+    builder: impl Builder,
+    patience: Patience,
+    client: Option<HttpClient>,
+) -> Result<Operator, StorageError> {
+    let operator = Operator::new(builder).map_err(|error| address.bad("url", error.message().to_owned()))?.finish();
+    let operator = match client {
+        Some(client) => operator.layer(HttpClientLayer::new(client)),
+        None => operator,
+    };
+    // Single requests are tried again above; the retries here are for the pieces of a streamed write.
+    let retry = RetryLayer::new().with_max_times(4).with_jitter();
+    let time = TimeoutLayer::new().with_timeout(patience.call).with_io_timeout(patience.call * 2);
+    Ok(operator.layer(time).layer(retry))
+}
+
+/// Waits as long as a store asks for before its refusal is passed on, so that whoever tries again comes no sooner.
+struct Polite {
+    client: reqwest::Client,
+    longest: Duration,
+}
+
+impl HttpFetch for Polite {
+    async fn fetch(&self, request: http::Request<Buffer>) -> opendal::Result<http::Response<HttpBody>> {
+        let response = self.client.fetch(request).await?;
+        if matches!(response.status().as_u16(), 429 | 503) {
+            let seconds =
+                response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            if let Some(wanted) = seconds.map(Duration::from_secs).filter(|wanted| *wanted < self.longest) {
+                tokio::time::sleep(wanted).await;
+            }
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,21 @@
+//! Storages elsewhere: S3 and everything that speaks it, Azure Blob, Google Cloud Storage, WebDAV, SFTP.
+//!
+//! [`open`] makes a [`vault::storage::Storage`] from an address and its options. docs/reference/storage.md is the users' page, and
+//! docs/format/repository.md says how locks and commits work where there are no kernel locks.
+//!
+//! `remote/` is what all of them share: streams, leases, objects that grow, reading ahead. It stands on the small trait
+//! `client::Client`, of which `s3/` is one form (our own, since uploads have to go on after a crash, and to be made on a condition)
+//! and `dal/`, over Apache OpenDAL, the other.
+
+mod client;
+mod dal;
+mod failure;
+mod open;
+mod patience;
+mod remote;
+mod runtime;
+mod s3;
+mod settings;
+
+pub use open::open;
+pub use settings::{Secrets, StoreSettings, is_remote};

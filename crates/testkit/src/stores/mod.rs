@@ -1,0 +1,15 @@
+//! Stores for tests, each a real server on a port of its own, gone with the value: S3 (moto), WebDAV (wsgidav), SFTP (sshd); and
+//! [`FaultProxy`], which stands between us and one of them.
+//!
+//! scripts/setup-servers installs them.
+
+mod fault_proxy;
+mod process;
+mod s3;
+mod sftp;
+mod webdav;
+
+pub use fault_proxy::{FaultProxy, ProxyFault};
+pub use s3::S3Server;
+pub use sftp::SftpServer;
+pub use webdav::WebDavServer;
