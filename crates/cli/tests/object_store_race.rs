@@ -116,7 +116,11 @@ fn nothing_is_lost_by_hosts_that_race_pause_and_die() {
     // Whoever comes next sweeps up after the dead, and takes a backup.
     let begin = Instant::now();
     while first.run(&["incremental"]).code != 0 {
-        assert!(begin.elapsed() < Duration::from_secs(60), "no backup can be taken any more: {:?}", first.run(&["incremental", "--json"]));
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "no backup can be taken any more: {:?}",
+            first.run(&["incremental", "--json"])
+        );
     }
     let list = first.run(&["list", "--json"]).json();
     let completed: Vec<u64> = list["backups"]

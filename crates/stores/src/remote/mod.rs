@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::patience::{GaveUp, Patience};
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use vault::storage::{
@@ -39,11 +40,20 @@ pub(crate) struct Remote {
     options: RemoteOptions,
     /// Which leases were seen, with which tag, since when: by our own clock, which only goes forward.
     sightings: Mutex<HashMap<String, (String, Instant)>>,
+    /// The store was seen to refuse what it should refuse.
+    keeps_conditions: AtomicBool,
 }
 
 impl Remote {
     pub fn new(client: Arc<dyn Client>, place: String, patience: Patience, options: RemoteOptions) -> Self {
-        Remote { client, place, patience, options, sightings: Mutex::default() }
+        Remote {
+            client,
+            place,
+            patience,
+            options,
+            sightings: Mutex::default(),
+            keeps_conditions: AtomicBool::new(false),
+        }
     }
 
     fn error(&self, gave_up: GaveUp, key: &str, action: &'static str) -> StorageError {
