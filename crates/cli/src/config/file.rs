@@ -1,8 +1,9 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
 use super::notify::take_channels;
+use super::replica::{REPLICA, take_replicas};
 use super::store::StoreSection;
-use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ValidationConfig, schema};
+use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ReplicaConfig, ValidationConfig, schema};
 use crate::args::{
     CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate,
     parse_rule, parse_slot_name,
@@ -45,6 +46,7 @@ pub struct FileConfig {
     pub retention: Option<Policy>,
     pub catalog: CatalogConfig,
     pub notify: Vec<ChannelConfig>,
+    pub replicas: Vec<ReplicaConfig>,
     pub metrics: MetricsConfig,
     pub cluster_name: Option<String>,
     pub lang: Option<Language>,
@@ -95,6 +97,10 @@ impl FileConfig {
         let section = name.get_ref().as_ref();
         if section == schema::NOTIFY {
             self.notify = take_channels(place, value)?;
+            return Ok(());
+        }
+        if section == REPLICA {
+            self.replicas = take_replicas(place, value)?;
             return Ok(());
         }
         let Some(known) = schema::keys_of(section) else {
@@ -197,7 +203,12 @@ impl FileConfig {
             url.contains("password") || user_info.is_some_and(|info| info.contains(':'))
         });
         let in_channel = self.notify.iter().any(ChannelConfig::holds_secret);
-        in_url || in_channel || self.store.holds_secret() || self.keywords.iter().any(|(name, _)| name == "password")
+        let in_replica = self.replicas.iter().any(ReplicaConfig::holds_secret);
+        in_url
+            || in_channel
+            || in_replica
+            || self.store.holds_secret()
+            || self.keywords.iter().any(|(name, _)| name == "password")
     }
 }
 

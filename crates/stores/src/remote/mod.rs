@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use vault::storage::{
     AppendObject, ChangeContent, Exclusion, HolderText, LockAttempt, LockHolder, ObjectReader, PutStream, Storage,
-    StorageError, StoredObject, copy_streamed, is_reserved, key_parts, prefix_parts,
+    StorageError, StoredObject, is_reserved, key_parts, prefix_parts,
 };
 
 /// How old left-overs of others are before a sweep of a whole folder takes them for dead: nobody takes a day over a segment.
@@ -242,9 +242,13 @@ impl Storage for Remote {
         Err(StorageError::StorageChanged { storage: self.place.clone(), object: key.to_owned() })
     }
 
-    fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
+    fn put_stream_of(&self, key: &str, size_bytes: u64) -> Result<Box<dyn PutStream>, StorageError> {
         key_parts(key)?;
-        copy_streamed(self.begin_stream(key, Some(object.size_bytes()))?, object, &self.place, key)
+        self.begin_stream(key, Some(size_bytes))
+    }
+
+    fn can_lock(&self) -> bool {
+        self.client.has_conditions()
     }
 
     fn sync_pause(&self) -> Option<Duration> {
