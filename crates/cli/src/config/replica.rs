@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use cadena::replica::{DailyWindow, Replica, ReplicaRetention, ReplicaSettings};
 use cadena::retention::{Policy, WalRetention};
 use clap::ValueEnum;
+use std::fmt;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -71,6 +72,16 @@ pub struct ReplicaConfig {
     max_rate_bytes: Option<u64>,
     backups_between: Option<DailyWindow>,
     retention: ReplicaRetention,
+}
+
+/// Neither secrets nor the environment are shown.
+impl fmt::Debug for ReplicaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicaConfig")
+            .field("name", &self.name)
+            .field("location", &self.location())
+            .finish_non_exhaustive()
+    }
 }
 
 impl ReplicaConfig {
