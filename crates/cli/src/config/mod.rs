@@ -22,6 +22,4 @@ pub use notify::{ChannelConfig, MetricsConfig, MonitoringConfig};
 pub use replica::ReplicaConfig;
 pub use schema::nearest;
 pub use settings::{DEFAULT_CONFIG, Settings, choose_language};
-#[allow(unused_imports, reason = "the keys are for the sections that flatten this one")]
-pub use store::{STORE_KEYS, STORE_SECRETS, StoreSection};
 pub use validation::ValidationConfig;

@@ -60,7 +60,7 @@ const AWS_VARIABLES: [(&str, &str); 4] = [
 
 /// Where a secret stands.
 #[derive(Clone)]
-enum SecretPlace {
+pub(super) enum SecretPlace {
     /// In `cadena.toml` itself.
     Here(String),
     /// In a file: the first line of it, or, of `credentials`, all of it.
@@ -74,8 +74,8 @@ enum SecretPlace {
 pub struct StoreSection {
     /// An address, or a path that is absolute.
     pub url: Option<String>,
-    options: BTreeMap<String, String>,
-    secrets: BTreeMap<&'static str, SecretPlace>,
+    pub(super) options: BTreeMap<String, String>,
+    pub(super) secrets: BTreeMap<&'static str, SecretPlace>,
 }
 
 impl StoreSection {

@@ -129,13 +129,22 @@ pub trait Storage: Send + Sync {
         }
     }
 
-    /// Copies an object that is whole elsewhere to here, as a streamed write does. A storage that can goes on with an earlier
-    /// attempt that was broken off.
+    /// Begins a streamed write of known size, of content that is whole somewhere. A storage that can goes on with an earlier one that
+    /// was broken off: what is there already is compared, and not sent again. Dropped without a commit, what was sent may stay for
+    /// that, unseen.
+    ///
+    /// # Errors
+    /// As [`Storage::put_stream`].
+    fn put_stream_of(&self, key: &str, _size_bytes: u64) -> Result<Box<dyn PutStream>, StorageError> {
+        self.put_stream(key)
+    }
+
+    /// Copies an object that is whole elsewhere to here, as [`Storage::put_stream_of`] does.
     ///
     /// # Errors
     /// `StorageExists`, and those of both storages.
     fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
-        copy_streamed(self.put_stream(key)?, object, &self.describe(), key)
+        copy_streamed(self.put_stream_of(key, object.size_bytes())?, object, &self.describe(), key)
     }
 
     /// Returns how long the writer of an object that grows in place (see [`Storage::open_append`]) should gather between two syncs;

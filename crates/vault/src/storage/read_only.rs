@@ -30,6 +30,14 @@ impl Storage for ReadOnly {
         self.denied(key)
     }
 
+    fn exclusion(&self) -> Exclusion {
+        self.0.exclusion()
+    }
+
+    fn update(&self, key: &str, _change: ChangeContent<'_>) -> Result<(), StorageError> {
+        self.denied(key)
+    }
+
     fn put(&self, key: &str, _content: &[u8]) -> Result<(), StorageError> {
         self.denied(key)
     }
@@ -80,14 +88,6 @@ impl Storage for ReadOnly {
 
     fn lock_holder(&self, key: &str) -> Result<LockHolder, StorageError> {
         self.0.lock_holder(key)
-    }
-
-    fn exclusion(&self) -> Exclusion {
-        self.0.exclusion()
-    }
-
-    fn update(&self, key: &str, _change: ChangeContent<'_>) -> Result<(), StorageError> {
-        self.denied(key)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StorageError> {

@@ -1,8 +1,9 @@
 use super::{
-    AppendObject, ChangeContent, HolderText, LockAttempt, LockGuard, LockHolder, ObjectReader, PutStream, Storage,
-    StorageError, StoredObject,
+    AppendObject, HolderText, LockAttempt, LockGuard, LockHolder, ObjectReader, PutStream, Storage, StorageError,
+    StoredObject,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A storage whose locks are always free: for one that can keep none, while something else keeps all others away.
 pub struct SoleWriter(pub Arc<dyn Storage>);
@@ -30,6 +31,14 @@ impl Storage for SoleWriter {
 
     fn put_stream(&self, key: &str) -> Result<Box<dyn PutStream>, StorageError> {
         self.0.put_stream(key)
+    }
+
+    fn put_stream_of(&self, key: &str, size_bytes: u64) -> Result<Box<dyn PutStream>, StorageError> {
+        self.0.put_stream_of(key, size_bytes)
+    }
+
+    fn sync_pause(&self) -> Option<Duration> {
+        self.0.sync_pause()
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<(), StorageError> {
@@ -83,17 +92,6 @@ impl Storage for SoleWriter {
 
     fn lock_holder(&self, _key: &str) -> Result<LockHolder, StorageError> {
         Ok(LockHolder::Nobody)
-    }
-
-    fn update(&self, key: &str, change: ChangeContent<'_>) -> Result<(), StorageError> {
-        match change(self.get(key)?.as_deref()) {
-            Some(content) => self.put(key, &content),
-            None => Ok(()),
-        }
-    }
-
-    fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
-        self.0.upload(key, object)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
