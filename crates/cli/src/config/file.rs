@@ -119,7 +119,8 @@ impl FileConfig {
         };
         for (key, value) in table.iter() {
             let name = key.get_ref().as_ref();
-            if !known.contains(&name) && !(section == "repository" && self.store.take(place, name, value)?) {
+            let is_known = known.contains(&name) || section == "repository" && self.store.take(place, name, value)?;
+            if !is_known {
                 return Err(place.unknown_key(section, known, name, key.span().start));
             }
             if known.contains(&name) {

@@ -250,11 +250,7 @@ mod tests {
     fn flags_win_over_environment_over_file_over_defaults() {
         let file = || FileConfig {
             keywords: vec![("host".into(), "file".into()), ("user".into(), "file".into()), ("port".into(), "1".into())],
-            store: {
-                let mut store = StoreSection::default();
-                store.url = Some("/file".into());
-                store
-            },
+            store: StoreSection { url: Some("/file".into()), ..StoreSection::default() },
             ..FileConfig::default()
         };
         let environment = [("DB_HOST", "environment"), ("DB_USER", "environment"), ("BACKUP_DIR", "/environment")];
