@@ -1,7 +1,7 @@
 //! Two hosts take backups and a third one cleans up, all in one bucket, each of them stopped for longer than its lease or killed at any
 //! moment. Whatever comes of it: no backup that says COMPLETADO is lost, and each of them can be restored.
 //!
-//! `CADENA_RACE_SECONDS` sets how long they race (15).
+//! `CADENA_RACE_SECONDS` sets how long they race (8).
 
 #![cfg(unix)]
 
@@ -18,7 +18,7 @@ use testkit::stores::S3Server;
 use testkit::{ClusterOptions, TestCluster, TestFolder, available_versions};
 
 fn seconds() -> u64 {
-    std::env::var("CADENA_RACE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15)
+    std::env::var("CADENA_RACE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
 }
 
 /// What the hosts met: how often which answer came.

@@ -84,7 +84,6 @@ fn what_passes_by_changes_nothing() {
         ProxyFault::ResetBefore,
         ProxyFault::ResetAfter,
         ProxyFault::Answer(503, None),
-        ProxyFault::Answer(500, None),
         ProxyFault::Truncate,
         ProxyFault::ChangeRequest,
     ] {

@@ -123,9 +123,7 @@ impl FileConfig {
             if !is_known {
                 return Err(place.unknown_key(section, known, name, key.span().start));
             }
-            if known.contains(&name) {
-                self.take_value(place, section, name, value)?;
-            }
+            self.take_value(place, section, name, value)?;
         }
         Ok(())
     }
