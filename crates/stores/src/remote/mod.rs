@@ -6,6 +6,8 @@ mod reader;
 mod stream;
 mod token;
 
+pub(crate) use token::new as new_token;
+
 use crate::client::{Client, Condition, Found};
 use crate::failure::Failure;
 use crate::patience::{GaveUp, Patience};
@@ -122,6 +124,10 @@ impl Storage for Remote {
         self.place.clone()
     }
 
+    fn url(&self, key: &str) -> String {
+        self.client.url(key).unwrap_or_else(|| format!("{}/{key}", self.place.trim_end_matches('/')))
+    }
+
     fn put_stream(&self, key: &str) -> Result<Box<dyn PutStream>, StorageError> {
         key_parts(key)?;
         self.begin_stream(key, None)
@@ -235,6 +241,10 @@ impl Storage for Remote {
     fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
         key_parts(key)?;
         copy_streamed(self.begin_stream(key, Some(object.size_bytes()))?, object, &self.place, key)
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+        self.patience.run(|_| self.client.free_bytes()).map_err(|gave_up| self.error(gave_up, "", "look at"))
     }
 
     fn sync_pause(&self) -> Option<Duration> {
