@@ -3,7 +3,12 @@
 pub use engine::{Cancel, Error, Phase, Progress, SilentProgress};
 pub use engine::{backup, cluster, reader, restore, retention, verify, wal};
 pub use pgformat;
-pub use service::services::{self, BackupManager, BackupService, RestoreService};
+pub use service::services::{self, BackupManager, BackupService, CloudStorageService, RestoreService};
+/// Copies of the repository elsewhere: the library's part, and what keeps them up to date.
+pub mod replica {
+    pub use engine::replica::*;
+    pub use service::replica::*;
+}
 pub use service::{catalog, daemon, health, metrics, notify, scheduler, watch};
 pub use stores;
 pub use vault::journal;

@@ -1,7 +1,7 @@
 //! Two hosts take backups and a third one cleans up, all in one bucket, each of them stopped for longer than its lease or killed at any
 //! moment. Whatever comes of it: no backup that says COMPLETADO is lost, and each of them can be restored.
 //!
-//! `CADENA_RACE_SECONDS` sets how long they race (15).
+//! `CADENA_RACE_SECONDS` sets how long they race (8).
 
 #![cfg(unix)]
 
@@ -18,7 +18,7 @@ use testkit::stores::S3Server;
 use testkit::{ClusterOptions, TestCluster, TestFolder, available_versions};
 
 fn seconds() -> u64 {
-    std::env::var("CADENA_RACE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15)
+    std::env::var("CADENA_RACE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
 }
 
 /// What the hosts met: how often which answer came.
@@ -116,7 +116,11 @@ fn nothing_is_lost_by_hosts_that_race_pause_and_die() {
     // Whoever comes next sweeps up after the dead, and takes a backup.
     let begin = Instant::now();
     while first.run(&["incremental"]).code != 0 {
-        assert!(begin.elapsed() < Duration::from_secs(60), "no backup can be taken any more: {:?}", first.run(&["incremental", "--json"]));
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "no backup can be taken any more: {:?}",
+            first.run(&["incremental", "--json"])
+        );
     }
     let list = first.run(&["list", "--json"]).json();
     let completed: Vec<u64> = list["backups"]

@@ -13,6 +13,8 @@ use pgformat::MajorVersion;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use stream_support::{Clock, Daemon, make_clock, ok, streamed_options, wait_for};
 use testkit::{TestCluster, TestFolder};
@@ -219,6 +221,104 @@ testkit::on_each_version!(a_database_comes_back_from_the_second_before_and_the_o
     assert_eq!(cluster.sql("SELECT count(*) = max(n) FROM clock"), "t");
     site.assert_nothing_left();
 });
+
+/// Clients that keep databases busy with whatever leaves records in the log. Ends when dropped; an error of theirs is a failure.
+struct Crowd {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<u64>>,
+}
+
+impl Crowd {
+    fn start(cluster: &Arc<TestCluster>, databases: &[String]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = |database: &String| {
+            let (cluster, stop, database) = (cluster.clone(), stop.clone(), database.clone());
+            std::thread::spawn(move || {
+                let mut session = cluster.session(&database);
+                let mut rounds = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    rounds += 1;
+                    for statement in [
+                        "UPDATE bulk SET body = md5(body) WHERE id % 97 = (random() * 96)::int",
+                        "INSERT INTO bulk SELECT n, md5(n::text) FROM generate_series(1, 300) n",
+                        "DELETE FROM bulk WHERE ctid IN (SELECT ctid FROM bulk LIMIT 300)",
+                        "CREATE TABLE gone AS SELECT * FROM bulk LIMIT 500; CREATE INDEX ON gone (id); DROP TABLE gone",
+                        "TRUNCATE small; INSERT INTO small SELECT generate_series(1, 200)",
+                        "VACUUM bulk",
+                    ] {
+                        session.run(statement).unwrap_or_else(|failure| panic!("{database}: {failure}"));
+                        std::thread::sleep(Duration::from_millis(60));
+                    }
+                }
+                rounds
+            })
+        };
+        Crowd { threads: databases.iter().map(client).collect(), stop }
+    }
+
+    /// Ends it, and makes sure that each of them came through.
+    fn stop(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            assert!(thread.join().expect("no client saw an error") > 0);
+        }
+    }
+}
+
+testkit::on_each_version!(
+    rows_of_other_databases_are_not_restored_and_nothing_of_the_wanted_one_is_missing,
+    |version| {
+        let mut site = Site::new(version);
+        let cluster = site.cluster.clone();
+        make_shop(&cluster);
+        let crowd: Vec<String> = (1..=4).map(|number| format!("crowd_{number}")).collect();
+        for database in &crowd {
+            cluster.sql(&format!("CREATE DATABASE {database}"));
+            cluster.sql_in(
+            database,
+            "CREATE TABLE bulk AS SELECT n AS id, md5(n::text) AS body FROM generate_series(1, 20000) n; \
+             CREATE INDEX ON bulk (id); CREATE INDEX ON bulk USING gin (string_to_array(body, 'a')); CREATE TABLE small (n int)",
+        );
+        }
+        for (name, text) in [("first", "one"), ("second", "two")] {
+            cluster.sql(&format!("CREATE DATABASE {name}"));
+            cluster.sql_in(name, &format!("CREATE TABLE t AS SELECT '{text}' AS is FROM generate_series(1, 3000)"));
+        }
+        site.init();
+        ok(&site.cadena, &["full", "--json"]);
+        let busy = Crowd::start(&cluster, &crowd);
+        cluster.sql_in("shop", "INSERT INTO ventas.clientes (nombre) SELECT 'n' || n FROM generate_series(1, 3000) n");
+        ok(&site.cadena, &["incremental", "--json"]);
+        cluster.sql_in("shop", "UPDATE ventas.pedidos SET total = total + 1; VACUUM FULL ventas.clientes");
+        // After the backup: one is born, and two change names.
+        cluster.sql("CREATE DATABASE born");
+        cluster.sql_in("born", "CREATE TABLE t AS SELECT generate_series(1, 500) n");
+        cluster.sql("ALTER DATABASE first RENAME TO third; ALTER DATABASE second RENAME TO first");
+        let expected = site.dump_as("shop", "shop_back");
+        site.mark("here");
+        cluster.sql_in("shop", "TRUNCATE ventas.pedidos");
+        let restore = |database: &str| {
+            let name = format!("{database}_back");
+            let answer = site.restore(&["--name", "here", "--database", database, "--as", &name]);
+            assert_eq!(answer.code, 0, "{answer:?}");
+            answer.json()["outcome"].clone()
+        };
+        let outcome = restore("shop");
+        busy.stop();
+        assert_same_text(&site.dump("shop_back"), &expected);
+        assert!(outcome["left_out_bytes"].as_u64() > Some(4 * 2_000_000), "{outcome}");
+        // Of those that the backup does not know by their name, or knows by another's, all is restored. One version will do.
+        if version == one_version() {
+            for (database, count) in [("born", "500"), ("first", "3000")] {
+                let outcome = restore(database);
+                assert_eq!(outcome["left_out_bytes"], 0, "{outcome}");
+                assert_eq!(cluster.sql_in(&format!("{database}_back"), "SELECT count(*) FROM t"), count);
+            }
+            assert_eq!(cluster.sql_in("first_back", "SELECT DISTINCT \"is\" FROM t"), "two");
+        }
+        site.assert_nothing_left();
+    }
+);
 
 /// The newest version here whose package has all programs.
 fn one_version() -> MajorVersion {

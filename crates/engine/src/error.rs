@@ -29,6 +29,8 @@ pub enum Error {
     #[error(transparent)]
     Retention(#[from] crate::retention::RetentionError),
     #[error(transparent)]
+    Replica(#[from] crate::replica::ReplicaError),
+    #[error(transparent)]
     Pipeline(#[from] crate::pipeline::PipelineError),
     #[error(transparent)]
     Repository(#[from] RepositoryError),

@@ -10,6 +10,7 @@ mod error;
 mod journal;
 pub mod pipeline;
 pub mod reader;
+pub mod replica;
 pub mod restore;
 pub mod retention;
 pub mod verify;

@@ -13,6 +13,7 @@ pub mod incremental_file;
 mod lsn;
 pub mod page;
 pub mod relation_file;
+pub mod shared_catalog;
 pub mod timeline_history;
 mod version;
 pub mod wal;

@@ -14,7 +14,7 @@ use vault::storage::{LocalFolder, LockAttempt, PutStream, Storage, StorageError,
 /// The least part that S3 takes.
 const PART: &str = "5242880";
 const QUICK: &[(&str, &str)] =
-    &[("give_up_seconds", "3"), ("timeout_seconds", "1"), ("part_size", PART), ("concurrency", "2")];
+    &[("give_up_seconds", "2"), ("timeout_seconds", "1"), ("part_size", PART), ("concurrency", "2")];
 
 static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| content(12 << 20));
 
@@ -84,7 +84,6 @@ fn what_passes_by_changes_nothing() {
         ProxyFault::ResetBefore,
         ProxyFault::ResetAfter,
         ProxyFault::Answer(503, None),
-        ProxyFault::Answer(500, None),
         ProxyFault::Truncate,
         ProxyFault::ChangeRequest,
     ] {
@@ -143,6 +142,15 @@ fn what_does_not_pass_is_given_up_in_time_and_named() {
         }
         assert!(past.list("").unwrap().is_empty(), "{fault:?}");
     }
+}
+
+#[test]
+fn a_store_that_ignores_conditions_gets_no_lock() {
+    let scene = Scene::new();
+    let (through, _) = scene.storages(QUICK);
+    scene.proxy.set(|_, _| ProxyFault::DropConditions);
+    let refusal = through.try_lock("lock", &|_| Vec::new()).err().expect("two holders could have it");
+    assert!(matches!(refusal, StorageError::StorageReplicaOnly { .. }), "{refusal:?}");
 }
 
 #[test]

@@ -340,3 +340,16 @@ fn measure_how_long_a_large_stream_takes() {
         fs::remove_file(folder.path().join("naive")).unwrap();
     }
 }
+
+#[test]
+fn readers_of_the_local_folder_see_an_object_grow_before_it_is_synced() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = LocalFolder::new(folder.path());
+    let mut object = storage.open_append("a").unwrap();
+    for round in 0..5_u8 {
+        object.write_at(u64::from(round) * 1000, &[round; 1000]).unwrap();
+        let seen = storage.get("a").unwrap().unwrap();
+        assert_eq!(seen.len(), 1000 * (usize::from(round) + 1));
+        assert!(seen.chunks(1000).enumerate().all(|(at, piece)| piece == [at as u8; 1000]));
+    }
+}

@@ -65,3 +65,5 @@ error-database-unfinished = The restore failed: { $reason } What had been made, 
 error-database-unfinished-remedy = Nothing else was changed. Drop that database by hand; the next restore into this server tries it, too.
 error-database-file = { $file } can't be written: { $cause }
 error-database-file-remedy = No file was left. Name another one in --output, or put right what is said.
+error-throw-away-hollow = Files of other databases were left out, and { $database } may need them: { $detail }.
+error-throw-away-hollow-remedy = The whole cluster is restored instead; if this is the last word, that failed as well. Please report it.

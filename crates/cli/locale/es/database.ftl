@@ -65,3 +65,5 @@ error-database-unfinished = La restauración falló: { $reason } Lo que se habí
 error-database-unfinished-remedy = No se cambió nada más. Borre esa base a mano; la próxima restauración en este servidor también lo intenta.
 error-database-file = No se puede escribir { $file }: { $cause }
 error-database-file-remedy = No quedó ningún archivo. Indique otro en --output, o corrija lo que se dice.
+error-throw-away-hollow = Se omitieron archivos de otras bases de datos y { $database } puede necesitarlos: { $detail }.
+error-throw-away-hollow-remedy = En su lugar se restaura el cluster entero; si este es el último mensaje, eso también falló. Por favor, infórmelo.

@@ -2,6 +2,7 @@ use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
 use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
 use super::notify::NotifyOptions;
+use super::replica::ReplicaOptions;
 use super::schedule::ScheduleOptions;
 use super::values::{
     self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
@@ -30,6 +31,8 @@ pub struct GlobalOptions {
     pub config: Option<PathBuf>,
     #[arg(long, global = true, value_name = "DIR")]
     pub repository: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "NAME")]
+    pub from_replica: Option<String>,
     #[arg(long, global = true, value_name = "HOST")]
     pub host: Option<String>,
     #[arg(long, global = true, value_name = "PORT", value_parser = values::port)]
@@ -73,6 +76,7 @@ pub enum Command {
     Start(StartOptions),
     Schedule(ScheduleOptions),
     Notify(NotifyOptions),
+    Replica(ReplicaOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),

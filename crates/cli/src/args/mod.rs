@@ -8,6 +8,7 @@ mod help;
 mod instant;
 mod notify;
 mod prescan;
+mod replica;
 mod schedule;
 mod usage;
 mod values;
@@ -26,6 +27,9 @@ pub use help::{bare_command, localized_command};
 pub use instant::parse_instant;
 pub use notify::{NotifyCommand, NotifyOptions};
 pub use prescan::Prescan;
+pub use replica::{
+    ReplicaCleanupOptions, ReplicaCommand, ReplicaOptions, ReplicaPullOptions, ReplicaPushOptions, ReplicaVerifyOptions,
+};
 pub use schedule::{ScheduleCommand, ScheduleOptions, ScheduleSetOptions};
 pub use usage::{UsageError, usage_failure};
 pub use values::{

@@ -2,6 +2,7 @@
 
 use super::catalog_hook::CatalogHook;
 use super::catch_up::catch_up;
+use super::replica::push_after_backup;
 use super::{Outcome, open_repository, remark_warnings, tool_version};
 use crate::app::Session;
 use crate::args::{BackupArgs, CheckpointArg, IncrementArgs};
@@ -24,10 +25,14 @@ pub fn run(session: &Session, request: BackupRequest, options: &BackupArgs) -> O
     hook.sync_or_tell();
     let outcome = outcome?;
     catch_up(session, &repository);
+    let is_copied = push_after_backup(session, &repository);
+    if !session.settings.replicas.is_empty() {
+        hook.sync_or_tell();
+    }
     let value = json!({ "backup": outcome.record, "seconds": outcome.seconds });
     session.screen.result(&value, || text(session, &outcome))?;
     let warned = remark_warnings(session, &outcome.record);
-    Ok(if warned { ExitStatus::Warnings } else { ExitStatus::Success })
+    Ok(if warned || !is_copied { ExitStatus::Warnings } else { ExitStatus::Success })
 }
 
 /// The same for a backup that holds changes only.

@@ -67,7 +67,8 @@ impl<'a> CatalogHook<'a> {
     /// Whatever keeps it from being brought up to date.
     pub fn sync(&self) -> Result<Option<SyncReport>, Failure> {
         let enabled = self.session.settings.catalog.enabled;
-        if enabled == CatalogUse::Off {
+        // A replica is a copy of some moment: the catalog tells of the repository.
+        if enabled == CatalogUse::Off || self.session.settings.from_replica.is_some() {
             return Ok(None);
         }
         let mut connection = match connect(self.session) {

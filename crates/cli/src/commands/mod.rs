@@ -17,6 +17,7 @@ mod merge;
 mod monitoring;
 mod notify;
 mod preview;
+mod replica;
 mod restore;
 mod restore_database;
 mod schedule;
@@ -37,7 +38,7 @@ use crate::locale::Locale;
 use crate::render::{Screen, described};
 use cadena::backup::BackupRequest;
 use cadena::repository::{BackupKind, BackupRecord, Repository};
-use cadena::storage::Storage;
+use cadena::storage::{ReadOnly, Storage};
 use cadena::wal::{ReceiveOptions, StopWhen};
 use std::sync::Arc;
 
@@ -77,6 +78,7 @@ pub fn run(session: &Session, cli: &Cli) -> Outcome {
 }
 
 fn run_command(session: &Session, cli: &Cli) -> Outcome {
+    refuse_to_write_a_replica(session, &cli.command)?;
     match &cli.command {
         Command::Demo(options) => demo::run(session, options),
         Command::Init(options) => init::run(session, options),
@@ -89,6 +91,7 @@ fn run_command(session: &Session, cli: &Cli) -> Outcome {
         Command::Merge(options) => merge::run(session, options),
         Command::Notify(options) => notify::run(session, options),
         Command::Cleanup(options) => cleanup::run(session, options),
+        Command::Replica(options) => replica::run(session, options),
         Command::Status => status::run(session),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
@@ -110,8 +113,33 @@ pub fn tool_version() -> String {
     format!("cadena {}", env!("CARGO_PKG_VERSION"))
 }
 
+/// Refuses commands that would write where `--from-replica` reads.
+fn refuse_to_write_a_replica(session: &Session, command: &Command) -> Result<(), Failure> {
+    let Some(name) = &session.settings.from_replica else { return Ok(()) };
+    let reads = matches!(
+        command,
+        Command::List
+            | Command::Status
+            | Command::Windows
+            | Command::Preview(_)
+            | Command::Restore(_)
+            | Command::Export(_)
+            | Command::Explore(_)
+            | Command::Validate(_)
+            | Command::WalFetch(_)
+    );
+    // A wrong name is told before what can't be done with it.
+    replica::named(session, name)?;
+    let refused = || replica::ReplicaUseError::UsageFromReplica { name: name.clone() };
+    if reads { Ok(()) } else { Err(refused().into()) }
+}
+
+/// Returns where the repository is: with `--from-replica`, the replica, which is only read.
 fn storage(session: &Session) -> Result<Arc<dyn Storage>, Failure> {
-    Ok(cadena::stores::open(&session.settings.store)?)
+    match &session.settings.from_replica {
+        Some(name) => Ok(Arc::new(ReadOnly(replica::named(session, name)?.open()?.replica.storage))),
+        None => Ok(cadena::stores::open(&session.settings.store)?),
+    }
 }
 
 fn open_repository(session: &Session) -> Result<Repository, Failure> {

@@ -18,7 +18,7 @@ use cadena::daemon::{
 };
 use cadena::repository::Repository;
 use cadena::wal::StopWhen;
-use hooks::Hooks;
+use hooks::{Hooks, Policies};
 use log_file::LogFile;
 use monitor::ServiceManager;
 pub(super) use rules::ConfigRules;
@@ -35,9 +35,12 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
     let catalog = CatalogMemo::default();
     let catalog_is_behind = AtomicBool::new(true);
     let hooks = Hooks { session, repository: repository.clone(), catalog: &catalog, catalog_is_behind };
+    let policies = Policies { session, repository: repository.clone(), catalog_is_behind: &hooks.catalog_is_behind };
     let settings = DaemonSettings {
         connection: session.settings.connection.clone(),
         repository,
+        replicas: session.settings.replicas.iter().map(|replica| replica.open()).collect::<Result<_, _>>()?,
+        policies: &policies,
         receive: (!options.no_wal).then(|| receive_options(session, StopWhen::Never)),
         schedule: (!options.no_schedule).then(|| ScheduleSettings {
             backups: default_options(session),

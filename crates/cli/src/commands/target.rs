@@ -54,6 +54,10 @@ pub fn recovery_request(
 /// From a storage elsewhere WAL is staged, too, unless fetching is asked for: whoever starts the server later may have neither our
 /// environment nor the right to read our configuration, and then no credentials.
 fn fetch_command(session: &Session, delivery: WalDelivery) -> Option<Vec<String>> {
+    if session.settings.from_replica.is_some() {
+        // What a replica needs to be read (names, credentials) is this user's, and the server often another's.
+        return None;
+    }
     let program = std::env::current_exe().ok()?.to_str()?.to_owned();
     let mut command = vec![program];
     let is_elsewhere = session.settings.repository_folder().is_none();

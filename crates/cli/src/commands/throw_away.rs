@@ -35,6 +35,7 @@ pub fn request(session: &Session, raising: Raising<'_>) -> Result<ThrowAwayReque
     let recovery = Recovery { delivery: raising.wal.into(), ..Recovery::default() };
     let named = settings.connection.keywords.iter().find(|(name, _)| name == "user");
     Ok(ThrowAwayRequest {
+        database: None,
         selector: selector(raising.selector),
         recovery: recovery_request(session, raising.selector, recovery)?,
         place: place(session, raising.work),

@@ -1,8 +1,9 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
 use super::notify::take_channels;
+use super::replica::{REPLICA, take_replicas};
 use super::store::StoreSection;
-use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ValidationConfig, schema};
+use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ReplicaConfig, ValidationConfig, schema};
 use crate::args::{
     CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate,
     parse_rule, parse_slot_name,
@@ -45,6 +46,7 @@ pub struct FileConfig {
     pub retention: Option<Policy>,
     pub catalog: CatalogConfig,
     pub notify: Vec<ChannelConfig>,
+    pub replicas: Vec<ReplicaConfig>,
     pub metrics: MetricsConfig,
     pub cluster_name: Option<String>,
     pub lang: Option<Language>,
@@ -97,6 +99,10 @@ impl FileConfig {
             self.notify = take_channels(place, value)?;
             return Ok(());
         }
+        if section == REPLICA {
+            self.replicas = take_replicas(place, value)?;
+            return Ok(());
+        }
         let Some(known) = schema::keys_of(section) else {
             return Err(place.unknown_section(section, name.span().start));
         };
@@ -105,12 +111,14 @@ impl FileConfig {
         };
         for (key, value) in table.iter() {
             let name = key.get_ref().as_ref();
-            if !known.contains(&name) && !(section == "repository" && self.store.take(place, name, value)?) {
+            let is_known = known.contains(&name);
+            if !is_known && section == "repository" && self.store.take(place, name, value)? {
+                continue;
+            }
+            if !is_known {
                 return Err(place.unknown_key(section, known, name, key.span().start));
             }
-            if known.contains(&name) {
-                self.take_value(place, section, name, value)?;
-            }
+            self.take_value(place, section, name, value)?;
         }
         Ok(())
     }
@@ -197,7 +205,12 @@ impl FileConfig {
             url.contains("password") || user_info.is_some_and(|info| info.contains(':'))
         });
         let in_channel = self.notify.iter().any(ChannelConfig::holds_secret);
-        in_url || in_channel || self.store.holds_secret() || self.keywords.iter().any(|(name, _)| name == "password")
+        let in_replica = self.replicas.iter().any(ReplicaConfig::holds_secret);
+        in_url
+            || in_channel
+            || in_replica
+            || self.store.holds_secret()
+            || self.keywords.iter().any(|(name, _)| name == "password")
     }
 }
 

@@ -5,9 +5,11 @@ mod environment;
 mod error;
 mod file;
 mod notify;
+mod replica;
 mod schema;
 mod settings;
 mod store;
+mod table;
 mod validation;
 
 pub use catalog::{CatalogConfig, CatalogUse};
@@ -15,8 +17,7 @@ pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::FileConfig;
 pub use notify::{ChannelConfig, MetricsConfig, MonitoringConfig};
+pub use replica::ReplicaConfig;
 pub use schema::nearest;
 pub use settings::{DEFAULT_CONFIG, Settings, choose_language};
-#[allow(unused_imports, reason = "the keys are for the sections that flatten this one")]
-pub use store::{STORE_KEYS, STORE_SECRETS, StoreSection};
 pub use validation::ValidationConfig;

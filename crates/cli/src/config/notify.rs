@@ -1,8 +1,10 @@
 //! `[[notify]]` and `[metrics]`: who is told, and what monitoring systems may read.
 
 use super::file::Place;
+use super::schema::NOTIFY;
+use super::table::{Table, tables_of, text};
 use super::{ConfigError, Environment};
-use crate::args::{parse_bounded, parse_choice};
+use crate::args::parse_choice;
 use cadena::notify::{
     BUILT_IN, ChannelKind, ChannelSettings, MailSettings, MailTls, Occasion, PingSettings, Secret, TemplateChoice,
     WebhookSettings,
@@ -13,7 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 /// Keys of `[[notify]]` that every channel may have.
 const COMMON: &[&str] = &["type", "name", "on", "kinds", "repeat_hours", "timeout_seconds", "ca_file"];
@@ -110,25 +112,11 @@ pub(super) fn take_channels(
     place: &Place<'_>,
     value: &Spanned<DeValue<'_>>,
 ) -> Result<Vec<ChannelConfig>, ConfigError> {
-    let mut tables = Vec::new();
-    match value.get_ref() {
-        DeValue::Table(table) => tables.push((table, value.span().start)),
-        DeValue::Array(array) => {
-            for one in array.iter() {
-                let table = one
-                    .get_ref()
-                    .as_table()
-                    .ok_or_else(|| place.bad_value("notify", value, "[[notify]]".to_owned()))?;
-                tables.push((table, one.span().start));
-            }
-        }
-        _ => return Err(place.bad_value("notify", value, "[[notify]]".to_owned())),
-    }
     let mut channels: Vec<ChannelConfig> = Vec::new();
-    for (table, offset) in tables {
-        let channel = take_channel(&Table { place, table, offset }, channels.len() + 1)?;
+    for table in tables_of(place, NOTIFY, value)? {
+        let channel = take_channel(&table, channels.len() + 1)?;
         if channels.iter().any(|known| known.settings.name == channel.settings.name) {
-            let (file, line, name) = (place.file(), place.line(offset), channel.settings.name);
+            let (file, line, name) = (place.file(), place.line(table.offset), channel.settings.name);
             return Err(ConfigError::ConfigNameTwice { file, line, name });
         }
         channels.push(channel);
@@ -329,61 +317,7 @@ impl KindArg {
     }
 }
 
-/// One table of `[[notify]]`.
-struct Table<'a> {
-    place: &'a Place<'a>,
-    table: &'a DeTable<'a>,
-    offset: usize,
-}
-
-fn text(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("\"…\"".to_owned()) } else { Ok(text.to_owned()) }
-}
-
 impl Table<'_> {
-    fn has(&self, name: &str) -> bool {
-        self.table.contains_key(name)
-    }
-
-    fn missing(&self, name: &str) -> ConfigError {
-        let (file, line) = (self.place.file(), self.place.line(self.offset));
-        ConfigError::ConfigMissingKey { file, line, section: "notify".to_owned(), name: name.to_owned() }
-    }
-
-    fn refuse_unknown(&self, known: &[&str]) -> Result<(), ConfigError> {
-        let unknown = self.table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref()));
-        unknown.map_or(Ok(()), |(key, _)| {
-            Err(self.place.unknown_key("notify", known, key.get_ref().as_ref(), key.span().start))
-        })
-    }
-
-    fn optional<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, ConfigError> {
-        self.table.get(name).map(|value| self.place.parsed(name, value, parse)).transpose()
-    }
-
-    fn required<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
-        self.optional(name, parse)?.ok_or_else(|| self.missing(name))
-    }
-
-    fn number(&self, name: &str, least: u32, most: u32) -> Result<Option<u32>, ConfigError> {
-        self.optional(name, |text| parse_bounded(text, least, most))
-    }
-
-    fn path(&self, name: &str) -> Result<Option<PathBuf>, ConfigError> {
-        Ok(self.optional(name, text)?.map(|path| self.place.beside_file(&path)))
-    }
-
-    /// Reads a list, or a single value for a list of one.
-    fn list<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<Vec<T>>, ConfigError> {
-        let Some(value) = self.table.get(name) else { return Ok(None) };
-        match value.get_ref().as_array() {
-            Some(array) => {
-                array.iter().map(|one| self.place.parsed(name, one, &parse)).collect::<Result<_, _>>().map(Some)
-            }
-            None => Ok(Some(vec![self.place.parsed(name, value, &parse)?])),
-        }
-    }
-
     /// Reads where a secret stands: `NAME`, `NAME_file` or `NAME_env`, one of them.
     fn secret(&self, name: &str) -> Result<Option<SecretPlace>, ConfigError> {
         let (file, variable) = (format!("{name}_file"), format!("{name}_env"));

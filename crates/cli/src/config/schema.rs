@@ -23,7 +23,7 @@ pub const NOTIFY: &str = "notify";
 
 /// Returns the name of every section.
 pub fn section_names() -> impl Iterator<Item = &'static str> {
-    SECTIONS.iter().map(|(name, _)| *name).chain([NOTIFY])
+    SECTIONS.iter().map(|(name, _)| *name).chain([NOTIFY, super::replica::REPLICA])
 }
 
 /// Returns the keys of a section, or `None` when there is no such section.

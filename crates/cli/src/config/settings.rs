@@ -2,7 +2,7 @@
 
 use super::file::parse_time_zone;
 use super::store::StoreSection;
-use super::{CatalogConfig, ConfigError, Environment, FileConfig, MonitoringConfig, ValidationConfig};
+use super::{CatalogConfig, ConfigError, Environment, FileConfig, MonitoringConfig, ReplicaConfig, ValidationConfig};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
@@ -69,6 +69,10 @@ pub struct Settings {
     pub user_name: Option<String>,
     /// What `cadena.toml` says of retention.
     pub retention: Option<Policy>,
+    /// Where copies go.
+    pub replicas: Vec<ReplicaConfig>,
+    /// The replica that is read in the repository's place.
+    pub from_replica: Option<String>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
 }
@@ -116,6 +120,8 @@ impl Settings {
                 .into_iter()
                 .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),
             retention: file.retention,
+            replicas: file.replicas.into_iter().map(|replica| replica.with_environment(environment)).collect(),
+            from_replica: flags.from_replica.clone(),
             config_file: file.path,
         })
     }

@@ -32,9 +32,13 @@ pub fn health_text(health: &RepositoryHealth, messages: &[String], locale: &Loca
         }
     };
     section(&locale.say("status-kinds"), kinds_text(health, locale, zone));
-    section(&locale.say("status-chains"), chains_text(&health.chains, locale, zone));
+    section(
+        &locale.say("status-chains"),
+        chains_text(&health.chains, &|link| copies_text(health, link, locale), locale, zone),
+    );
     section(&locale.say("status-wal"), facts(&wal_facts(&health.wal, locale, zone)));
     section(&locale.say("status-validation"), facts(&validation_facts(health, locale, zone)));
+    section(&locale.say("status-replicas"), replicas_text(health, locale, zone));
     section(&locale.say("status-space"), facts(&space_facts(health, locale)));
     text
 }
@@ -83,9 +87,9 @@ fn kinds_text(health: &RepositoryHealth, locale: &Locale, zone: &TimeZone) -> St
 }
 
 /// Draws what stands on what.
-fn chains_text(links: &[ChainLink], locale: &Locale, zone: &TimeZone) -> String {
+fn chains_text(links: &[ChainLink], copies: &dyn Fn(&ChainLink) -> String, locale: &Locale, zone: &TimeZone) -> String {
     let shown = newest_chains(links);
-    let mut table: Vec<[String; 4]> = Vec::new();
+    let mut table: Vec<[String; 5]> = Vec::new();
     for (index, link) in shown.iter().enumerate() {
         let validated = link.validation.as_ref().map(|last| validation_text(last, locale, zone));
         let broken = link.broken.then(|| locale.say("status-chain-broken"));
@@ -94,19 +98,33 @@ fn chains_text(links: &[ChainLink], locale: &Locale, zone: &TimeZone) -> String 
             units::local_time(link.started_at, zone),
             units::size(link.archive_bytes, locale.language()),
             broken.or(validated).unwrap_or_else(|| locale.say("status-not-validated")),
+            copies(link),
         ]);
     }
     let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let (first, second, third) = (width(0), width(1), width(2));
+    let (first, second, third, fourth) = (width(0), width(1), width(2), width(3));
     let mut text = String::new();
-    for [link, time, size, state] in &table {
-        text.push_str(&format!("{link:<first$}  {time:<second$}  {size:>third$}  {state}\n"));
+    for [link, time, size, state, copies] in &table {
+        let line = format!("{link:<first$}  {time:<second$}  {size:>third$}  {state:<fourth$}  {copies}");
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     let hidden = links.len() - shown.len();
     if hidden > 0 {
         text.push_str(&(locale.say_with("status-chains-more", &[("count", hidden.into())]) + "\n"));
     }
     text
+}
+
+/// Says where else a backup is; nothing for a repository without replicas.
+fn copies_text(health: &RepositoryHealth, link: &ChainLink, locale: &Locale) -> String {
+    if health.replicas.is_empty() {
+        return String::new();
+    }
+    match health.copies.iter().find(|copies| copies.id == link.id) {
+        Some(copies) => locale.say_with("status-copies", &[("replicas", copies.replicas.join(", ").into())]),
+        None => locale.say("status-no-copy"),
+    }
 }
 
 /// Leaves out the oldest chains when there are many; never a part of one, unless it is the only one.
@@ -131,6 +149,23 @@ fn branches(links: &[ChainLink], index: usize) -> String {
         text.push_str(if goes_on(depth) { "├─ " } else { "└─ " });
     }
     text
+}
+
+/// One line for each replica: how many of the completed backups are there, and how far the log goes.
+fn replicas_text(health: &RepositoryHealth, locale: &Locale, zone: &TimeZone) -> String {
+    let completed: u64 = health.totals.iter().map(|total| total.count).sum();
+    let mut rows = Vec::new();
+    for state in &health.replicas {
+        let wal = state.wal.as_ref().map_or_else(|| "-".to_owned(), |wal| wal.segment.clone());
+        let values = [
+            ("count", state.backups.len().into()),
+            ("total", completed.into()),
+            ("wal", wal.into()),
+            ("at", state.reached_at.map_or_else(|| "-".to_owned(), |at| units::local_time(at, zone)).into()),
+        ];
+        rows.push((format!("{} ({})", state.name, state.provider), locale.say_with("status-replica", &values)));
+    }
+    facts(&rows)
 }
 
 fn validation_text(last: &LastValidation, locale: &Locale, zone: &TimeZone) -> String {
@@ -233,7 +268,7 @@ mod tests {
             link(9, Incremental, Some(8), 1),
         ];
         let locale = Locale::new(crate::locale::Language::English);
-        let text = chains_text(&links, &locale, &TimeZone::UTC);
+        let text = chains_text(&links, &|_| String::new(), &locale, &TimeZone::UTC);
         let drawn: Vec<&str> =
             text.lines().map(|line| line.split("  1970").next().unwrap_or_default().trim_end()).collect();
         let expected = [

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// Every phase, with the key of its name.
-const PHASES: [(Phase, &str); 11] = [
+const PHASES: [(Phase, &str); 12] = [
     (Phase::Checkpoint, "phase-checkpoint"),
     (Phase::Scanning, "phase-scanning"),
     (Phase::Copying, "phase-copying"),
@@ -20,6 +20,7 @@ const PHASES: [(Phase, &str); 11] = [
     (Phase::Starting, "phase-starting"),
     (Phase::Dumping, "phase-dumping"),
     (Phase::Loading, "phase-loading"),
+    (Phase::Sending, "phase-sending"),
 ];
 
 /// Returns a bar when somebody looks at it, silence otherwise.

@@ -23,6 +23,8 @@ pub enum Phase {
     Dumping,
     /// Loading it into another server.
     Loading,
+    /// Copying an archive to or from a replica.
+    Sending,
 }
 
 /// Receives progress; the edge draws it. Called from many threads, often: keep it cheap.

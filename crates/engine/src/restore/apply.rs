@@ -182,7 +182,7 @@ pub(super) fn write_contents(
     let record = &chain.newest().record;
     let layout = Layout::new(&record.tablespaces);
     link_tablespaces(plan, tree)?;
-    let mut notes = write_members(chain, &layout, tree, over, plan.jobs, progress, cancel)?;
+    let mut notes = write_members(chain, &layout, tree, (over, plan.kept.as_ref()), plan.jobs, progress, cancel)?;
     write_label(plan, tree)?;
     notes.extend(write_missing_config(tree, &plan.survey)?);
     let (settings, told) = settings_of(plan);

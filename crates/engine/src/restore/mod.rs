@@ -9,6 +9,7 @@ mod database;
 mod error;
 mod files;
 mod note;
+mod only;
 mod over;
 mod plan;
 mod point;

@@ -1,4 +1,5 @@
-use super::files::{Layout, Survey, add_layered, is_in_place, survey};
+use super::files::{Layout, Survey, add_layered, is_in_place, leave_out, survey};
+use super::only::KeptDatabases;
 use super::point::{Choice, RecoveryWork, choose, choose_delivery};
 use super::target::{
     Access, FilesystemNeed, TargetNeed, TargetState, Usage, check_space, filesystem_needs, inspect, inspect_over,
@@ -58,6 +59,8 @@ pub struct RestorePlan {
     pub files: u64,
     /// What will be written.
     pub plain_bytes: u64,
+    /// What of other databases will not be written, where only one is wanted; else 0.
+    pub left_out_bytes: u64,
     /// The archives of the whole chain; blocks of which a newer one has another state are not read.
     pub archive_bytes: u64,
     /// Whether the target holds the cluster already, and only what differs will be written.
@@ -82,6 +85,9 @@ pub struct RestorePlan {
     pub(super) most_entries: u64,
     #[serde(skip)]
     pub(super) survey: Box<Survey>,
+    /// Whose files are written, where only one database is wanted.
+    #[serde(skip)]
+    pub(super) kept: Option<KeptDatabases>,
     /// What the recovery takes and is told; as `recovery`.
     #[serde(skip)]
     pub(super) work: Option<Box<RecoveryWork>>,
@@ -115,14 +121,16 @@ pub struct TablespaceTarget {
 /// `RestoreTablespaceTarget`, `RestoreTarget`, `RestoreTargetNotEmpty`, `RestoreTargetRunning`, `RestoreBusy`, `RestoreUnreachable`,
 /// `RestoreNoSpace`, `RestoreNoInodes`, and the repository's, archive's and format's own.
 pub fn plan(repository: &Repository, request: &RestoreRequest) -> Result<RestorePlan, Error> {
-    plan_below(repository, request, None)
+    plan_below(repository, request, None, None)
 }
 
-/// The same; with a `tablespace_root` all tablespaces go below it, each under its OID.
+/// The same; with a `tablespace_root` all tablespaces go below it, each under its OID. With a `database`, files of other databases are made
+/// without content, if the backup tells which those are.
 pub(super) fn plan_below(
     repository: &Repository,
     request: &RestoreRequest,
     tablespace_root: Option<&Path>,
+    database: Option<&str>,
 ) -> Result<RestorePlan, Error> {
     let Choice { record, work, notes } = choose_recovery(repository, request)?;
     let backups = repository.chain(record.id)?;
@@ -137,12 +145,20 @@ pub(super) fn plan_below(
     chain.check_labels()?;
     let mut survey = survey(&chain.newest().reader, &record, &layout)?;
     add_layered(&mut survey, &chain, &layout)?;
+    let mut kept = match database {
+        Some(name) => KeptDatabases::of(&chain, record.block_size_bytes, name)?,
+        None => None,
+    };
+    if let Some(kept) = &mut kept {
+        leave_out(&mut survey, &chain, &layout, kept)?;
+    }
 
     let mut plan = RestorePlan {
         target: request.target.clone(),
         tablespaces,
         files: survey.files,
         plain_bytes: survey.content_bytes,
+        left_out_bytes: kept.as_ref().map_or(0, |kept| kept.left_out_bytes),
         archive_bytes: backups.iter().map(|backup| backup.archive_bytes).sum(),
         over: false,
         filesystems: Vec::new(),
@@ -153,6 +169,7 @@ pub(super) fn plan_below(
         recovery: None,
         most_entries: MOST_ENTRIES,
         survey: Box::new(survey),
+        kept,
         work: work.map(Box::new),
         fetch_command: request.recovery.fetch_command.clone().unwrap_or_default(),
         notes,

@@ -56,7 +56,7 @@ pub struct StartedServer {
 }
 
 /// The file in the data directory that takes the server's output until its own logging begins.
-const LOG_FILE: &str = "cadena-start.log";
+pub(super) const LOG_FILE: &str = "cadena-start.log";
 /// How much of the log's end goes into an error.
 const LOG_TAIL_BYTES: u64 = 4096;
 /// How often postmaster.pid is looked at.

@@ -37,31 +37,40 @@ pub fn apply(
     now: &Zoned,
     cancel: &Cancel,
 ) -> Result<CleanupOutcome, Error> {
+    apply_and_tell(repository, choice, now, &|event| note(repository, event), cancel)
+}
+
+/// The same, and `tell` hears of each step: a replica's cleanup is entered into the journal of the repository.
+pub(crate) fn apply_and_tell(
+    repository: &Repository,
+    choice: &PolicyChoice,
+    now: &Zoned,
+    tell: Tell<'_>,
+    cancel: &Cancel,
+) -> Result<CleanupOutcome, Error> {
     let begin = Instant::now();
     choice.policy.check()?;
     let mut slot = repository.begin_cleanup(now.timestamp())?;
     let finished = slot.finished().to_vec();
-    finished.iter().for_each(|removed| tell_finished(repository, removed));
+    finished.iter().for_each(|removed| tell_finished(tell, removed));
 
     let plan = plan(&look(repository)?, &choice.policy, now);
-    remove_backups(repository, &mut slot, &plan, cancel)?;
+    remove_backups(tell, &mut slot, &plan, cancel)?;
     slot.confirm()?;
-    let trimmed = trim_wal(repository, &plan, &choice.policy.name, now.timestamp(), cancel)?;
+    let trimmed = trim_wal(repository, &plan, &choice.policy.name, now.timestamp(), tell, cancel)?;
     slot.finish()?;
     let seconds = begin.elapsed().as_secs_f64();
-    tell_end(repository, choice, &plan, trimmed, seconds);
+    tell_end(tell, choice, &plan, trimmed, seconds);
     Ok(CleanupOutcome { plan, finished, seconds })
 }
 
-fn remove_backups(
-    repository: &Repository,
-    slot: &mut CleanupSlot,
-    plan: &RetentionPlan,
-    cancel: &Cancel,
-) -> Result<(), Error> {
+/// Hears of events.
+pub(crate) type Tell<'a> = &'a dyn Fn(NewEvent);
+
+fn remove_backups(tell: Tell<'_>, slot: &mut CleanupSlot, plan: &RetentionPlan, cancel: &Cancel) -> Result<(), Error> {
     cancel.check()?;
     slot.remove(&plan.going(), &mut |record| {
-        tell_removed(repository, record, plan);
+        tell_removed(tell, record, plan);
         if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(cancel.check()?)
@@ -73,6 +82,7 @@ fn trim_wal(
     plan: &RetentionPlan,
     policy: &str,
     now: jiff::Timestamp,
+    tell: Tell<'_>,
     cancel: &Cancel,
 ) -> Result<Trimmed, Error> {
     let mut trimmed = Trimmed::default();
@@ -83,30 +93,30 @@ fn trim_wal(
             "segments": trimmed.segments, "freed_bytes": trimmed.bytes, "summaries": trimmed.summaries,
             "stretches": plan.wal.stretches,
         });
-        note(repository, NewEvent::new(EventLevel::Info, "wal-trimmed", None, details));
+        tell(NewEvent::new(EventLevel::Info, "wal-trimmed", None, details));
     }
     result.map(|()| trimmed)
 }
 
-fn tell_removed(repository: &Repository, record: &BackupRecord, plan: &RetentionPlan) {
+fn tell_removed(tell: Tell<'_>, record: &BackupRecord, plan: &RetentionPlan) {
     let reason = plan.backups.iter().find(|verdict| verdict.id == record.id).map(|verdict| &verdict.reason);
     let details = json!({
         "kind": record.kind, "name": record.archive_name, "started_at": record.started_at,
         "archive_bytes": record.archive_bytes, "reason": reason,
     });
-    note(repository, NewEvent::new(EventLevel::Info, "backup-removed", Some(record.id), details));
+    tell(NewEvent::new(EventLevel::Info, "backup-removed", Some(record.id), details));
 }
 
 /// A cleanup that died told of neither, and its reasons died with it.
-fn tell_finished(repository: &Repository, removed: &RemovedBackup) {
+fn tell_finished(tell: Tell<'_>, removed: &RemovedBackup) {
     let details = json!({
         "kind": removed.kind, "name": removed.archive_name, "started_at": Value::Null, "archive_bytes": Value::Null,
         "reason": RetentionReason::RetentionInterrupted {},
     });
-    note(repository, NewEvent::new(EventLevel::Info, "backup-removed", Some(removed.id), details));
+    tell(NewEvent::new(EventLevel::Info, "backup-removed", Some(removed.id), details));
 }
 
-fn tell_end(repository: &Repository, choice: &PolicyChoice, plan: &RetentionPlan, trimmed: Trimmed, seconds: f64) {
+fn tell_end(tell: Tell<'_>, choice: &PolicyChoice, plan: &RetentionPlan, trimmed: Trimmed, seconds: f64) {
     let needs_a_look = plan.findings.iter().any(|finding| finding.needs_a_look());
     let level = if needs_a_look { EventLevel::Warning } else { EventLevel::Info };
     let details = json!({
@@ -114,5 +124,5 @@ fn tell_end(repository: &Repository, choice: &PolicyChoice, plan: &RetentionPlan
         "policy": choice.policy, "source": choice.source, "findings": plan.findings, "seconds": seconds,
         "name": choice.policy.name,
     });
-    note(repository, NewEvent::new(level, "cleanup-finished", None, details));
+    tell(NewEvent::new(level, "cleanup-finished", None, details));
 }

@@ -98,7 +98,8 @@ fn is_within(gap: &WalGap, note: &WalGap) -> bool {
     gap.timeline == note.timeline && !is_itself && gap.from_lsn >= note.from_lsn && gap.to_lsn <= note.to_lsn
 }
 
-fn is_ours(gap: &WalGap) -> bool {
+/// Tells whether a gap is what retention removed.
+pub(crate) fn is_ours(gap: &WalGap) -> bool {
     gap.cause["key"] == key_of_ours()
 }
 

@@ -102,6 +102,7 @@ pub(super) fn enter(error: Error, findings: &mut Findings) -> Result<(), Error> 
         | Error::Backup(_)
         | Error::Verify(_)
         | Error::Retention(_)
+        | Error::Replica(_)
         | Error::Pipeline(_)
         | Error::Wal(_)
         | Error::WalArchive(_)

@@ -1,6 +1,7 @@
 //! From the repository to rows: what each table is to hold. No database here.
 
 use super::Words;
+use engine::replica::{BackupCopies, backup_copies, load_states};
 use engine::verify::VALIDATION_EVENT;
 use jiff::Timestamp;
 use pgformat::WalSegment;
@@ -74,6 +75,25 @@ pub(super) struct EventRow {
     pub backup_id: Option<u64>,
     pub mensaje: String,
     pub detalles: Value,
+}
+
+/// Where a copy of a backup is: the columns of `backup_manifest` that tell of the cloud.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct CloudRow {
+    pub id: u64,
+    pub nube_url: String,
+    pub nube_proveedor: String,
+}
+
+/// Returns the rows of all backups that are whole in a replica; `None` for a repository that never had one.
+pub(super) fn cloud_rows(repository: &Repository) -> Result<Option<Vec<CloudRow>>, engine::Error> {
+    let states = load_states(repository)?;
+    let copies = backup_copies(&states).into_values();
+    let row = |copies: BackupCopies| {
+        let (nube_proveedor, nube_url) = copies.first?;
+        Some(CloudRow { id: copies.id.0, nube_url, nube_proveedor })
+    };
+    Ok((!states.is_empty()).then(|| copies.filter_map(row).collect()))
 }
 
 /// Cuts an instant to microseconds, as PostgreSQL keeps it: it would round, and the row would never equal what it was made from.

@@ -97,7 +97,7 @@ pub const DELETE_MANIFEST: &str = "WITH gone AS (DELETE FROM seguridad.backup_ma
     SELECT FROM jsonb_to_recordset($1::jsonb) AS r(id bigint, archivo_nombre text) \
     WHERE r.id = m.id AND r.archivo_nombre = m.archivo_nombre) RETURNING 1) SELECT count(*) FROM gone";
 
-/// `nube_*` is not among them: that is said by whoever copies backups into a cloud.
+/// `nube_*` is not among them: see [`UPDATE_CLOUD`].
 pub const UPSERT_MANIFEST: &str = r"
 WITH changed AS (
     INSERT INTO seguridad.backup_manifest AS m (id, tipo_backup, backup_base_id, archivo_nombre, archivo_ruta, fecha_inicio,
@@ -122,6 +122,20 @@ WITH changed AS (
     RETURNING m.xmax = 0 AS is_new
 )
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM changed";
+
+/// Says of every backup where a copy is: of those in `$1` there, of the others nowhere. Only for a repository that has replicas; without
+/// any, the columns belong to whoever else copies backups into a cloud.
+pub const UPDATE_CLOUD: &str = r"
+WITH changed AS (
+    UPDATE seguridad.backup_manifest AS m
+    SET (nube_subido, nube_url, nube_proveedor) = (r.id IS NOT NULL, r.nube_url, r.nube_proveedor)
+    FROM seguridad.backup_manifest AS one
+    LEFT JOIN jsonb_to_recordset($1::jsonb) AS r(id bigint, nube_url text, nube_proveedor text) ON r.id = one.id
+    WHERE m.id = one.id
+        AND (m.nube_subido, m.nube_url, m.nube_proveedor) IS DISTINCT FROM (r.id IS NOT NULL, r.nube_url, r.nube_proveedor)
+    RETURNING 1
+)
+SELECT count(*) FROM changed";
 
 pub const DELETE_CHAIN: &str = "WITH gone AS (DELETE FROM seguridad.backup_chain AS c WHERE NOT EXISTS ( \
     SELECT FROM jsonb_to_recordset($1::jsonb) AS r(id bigint) WHERE r.id = c.id) RETURNING 1) SELECT count(*) FROM gone";

@@ -1,6 +1,6 @@
 use super::chains::{ChainRow, chain_rows};
 use super::error::sqlstate;
-use super::rows::{ManifestRow, ValidationRow, event_row, instant, manifest_rows, validation_rows};
+use super::rows::{ManifestRow, ValidationRow, cloud_rows, event_row, instant, manifest_rows, validation_rows};
 use super::state::demand;
 use super::statements as sql;
 use super::transaction::in_transaction;
@@ -112,8 +112,10 @@ impl Sync<'_> {
                 self.connection.query("empty the catalog", statement, &[])?;
             }
         }
+        let manifest = self.backups(&backups)?;
+        self.cloud()?;
         Ok(SyncReport {
-            manifest: self.backups(&backups)?,
+            manifest,
             chain: self.chains(&chains)?,
             validation: self.validations(&validation_rows(&journal.events, &backups))?,
             event: self.events(&journal.events)?,
@@ -126,6 +128,21 @@ impl Sync<'_> {
         let rows = self.json(rows);
         let deleted = self.count("remove backups from the catalog", sql::DELETE_MANIFEST, &rows)?;
         Ok(RowCounts { deleted, ..self.upsert("enter backups into the catalog", sql::UPSERT_MANIFEST, &rows)? })
+    }
+
+    /// Says where copies are.
+    fn cloud(&mut self) -> Result<(), CatalogError> {
+        let rows = match cloud_rows(self.repository) {
+            Ok(Some(rows)) => rows,
+            Ok(None) => return Ok(()),
+            // What replicas hold is remembered anew; the rest of the catalog does not wait for it.
+            Err(error) => {
+                tracing::warn!(%error, "the catalog does not say where copies are");
+                return Ok(());
+            }
+        };
+        let rows = self.json(&rows);
+        self.count("say where copies are", sql::UPDATE_CLOUD, &rows).map(drop)
     }
 
     fn chains(&mut self, rows: &[ChainRow]) -> Result<RowCounts, CatalogError> {

@@ -1,4 +1,5 @@
 use crate::notify::NotifyEvent;
+use crate::replica::ReplicaEvent;
 use crate::scheduler::SchedulerEvent;
 use engine::wal::{ReceiveEvent, SlotFinding};
 use pgformat::Lsn;
@@ -38,6 +39,9 @@ pub enum DaemonEvent {
     /// What the channels of notifications tell.
     #[serde(untagged)]
     Notify(NotifyEvent),
+    /// What replicas tell.
+    #[serde(untagged)]
+    Replica(ReplicaEvent),
 }
 
 impl DaemonEvent {
@@ -47,6 +51,7 @@ impl DaemonEvent {
             DaemonEvent::DaemonReceiverFailed { .. } | DaemonEvent::DaemonJournalFailed { .. } => EventLevel::Error,
             DaemonEvent::Schedule(event) => event.level(),
             DaemonEvent::Notify(event) => event.level(),
+            DaemonEvent::Replica(ReplicaEvent::ReplicaAttemptFailed { .. }) => EventLevel::Warning,
             DaemonEvent::DaemonStreamEnded { .. } | DaemonEvent::DaemonLagging { .. } => EventLevel::Warning,
             DaemonEvent::Receive(event) => match event {
                 ReceiveEvent::WalGapFound { .. } | ReceiveEvent::WalSlotDropped { .. } => EventLevel::Error,
@@ -74,7 +79,10 @@ impl DaemonEvent {
                     | ReceiveEvent::WalTimelineSwitched { .. }
             ),
             DaemonEvent::Slot(finding) => !matches!(finding, SlotFinding::SlotUnbounded { .. }),
-            DaemonEvent::DaemonJournalFailed { .. } | DaemonEvent::DaemonStreamEnded { .. } => false,
+            // The journal has what replicas do from whoever does it.
+            DaemonEvent::Replica(_)
+            | DaemonEvent::DaemonJournalFailed { .. }
+            | DaemonEvent::DaemonStreamEnded { .. } => false,
             _ => true,
         }
     }

@@ -1,7 +1,6 @@
 //! How does the daemon live? Two parts, each a thread: one receives WAL, waits and tries again when that ends, and watches the slot
 //! meanwhile; the other runs the schedule. A third watches both, and stops them when it is cancelled.
 
-mod backoff;
 mod error;
 mod event;
 mod jobs;

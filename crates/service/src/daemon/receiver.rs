@@ -1,7 +1,7 @@
-use super::backoff::Backoff;
 use super::observer::StreamObserver;
 use super::slot_watch::SlotWatch;
 use super::{DaemonEvent, DaemonLog};
+use crate::backoff::Backoff;
 use engine::cluster::ConnectionSettings;
 use engine::wal::{ReceiveOptions, ReceiveOutcome, StopWhen, receive};
 use engine::{Cancel, Error};

@@ -3,6 +3,7 @@ use super::monitor::Pulse;
 use super::receiver::keep_receiving;
 use super::teller::Teller;
 use super::{DaemonError, DaemonEvent, DaemonLog, DaemonMonitor, DaemonState, ReceiverSettings, lock};
+use crate::replica::{ReplicaEvent, ReplicaLog, ReplicaPolicies, ReplicaSettings, keep_replica};
 use crate::scheduler::{RuleFile, Scheduler, SystemClock};
 use engine::Cancel;
 use engine::backup::BackupOptions;
@@ -28,6 +29,10 @@ pub struct DaemonSettings<'a> {
     pub receive: Option<ReceiveOptions>,
     /// How the schedule is run; `None` when it is not.
     pub schedule: Option<ScheduleSettings<'a>>,
+    /// The replicas that are kept.
+    pub replicas: Vec<ReplicaSettings>,
+    /// What their retention stands on.
+    pub policies: &'a dyn ReplicaPolicies,
 }
 
 /// What the schedule is run with.
@@ -72,7 +77,7 @@ fn run_locked(
     cancel: &Cancel,
 ) -> Result<(), DaemonError> {
     let repository = &settings.repository;
-    if settings.receive.is_none() && settings.schedule.is_none() {
+    if settings.receive.is_none() && settings.schedule.is_none() && settings.replicas.is_empty() {
         return Err(DaemonError::DaemonIdle {});
     }
     let guard = lock::take(repository, settings.schedule.is_some(), settings.receive.is_some())?;
@@ -82,10 +87,12 @@ fn run_locked(
     let pulse = Pulse::new(&teller, monitor);
     // The parts are stopped together, by a signal or by the end of one of them.
     let stop = Cancel::new();
+    let told = ReplicaTeller(&teller);
     let result = std::thread::scope(|scope| {
         let mut parts = Vec::new();
         parts.extend(receiver(scope, settings, &teller, &stop));
         parts.extend(scheduler(scope, settings, &pulse, &stop));
+        parts.extend(settings.replicas.iter().map(|replica| replica_part(scope, settings, replica, &told, &stop)));
         supervise(&parts, settings.schedule.is_some().then_some(&pulse), monitor, cancel);
         monitor.state(DaemonState::Stopping);
         stop.cancel();
@@ -141,6 +148,29 @@ fn scheduler<'scope>(
         Ok(scheduler.run(stop)?)
     });
     Some(Part { name: "scheduler", thread })
+}
+
+/// Takes what replicas tell into the log.
+struct ReplicaTeller<'a>(&'a dyn DaemonLog);
+
+impl ReplicaLog for ReplicaTeller<'_> {
+    fn replica_event(&self, event: ReplicaEvent) {
+        self.0.record(&DaemonEvent::Replica(event));
+    }
+}
+
+fn replica_part<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    settings: &'scope DaemonSettings<'_>,
+    replica: &'scope ReplicaSettings,
+    log: &'scope dyn ReplicaLog,
+    stop: &'scope Cancel,
+) -> Part<'scope> {
+    let thread = scope.spawn(move || {
+        keep_replica(&settings.repository, replica, settings.policies, log, stop);
+        Ok(())
+    });
+    Part { name: "replica", thread }
 }
 
 /// Watches the parts until one of them ends, or until cancelled. What it calls alive is alive: each thread is there, and the

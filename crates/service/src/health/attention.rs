@@ -1,5 +1,6 @@
 use super::gather::last_completed;
 use super::{KindHealth, Space, WalHealth};
+use engine::replica::ReplicaState;
 use engine::verify::{ValidationHistory, ValidationResult};
 use engine::wal::SlotFinding;
 use jiff::Timestamp;
@@ -11,6 +12,8 @@ use vault::repository::{BackupId, BackupKind, BackupState, RepositoryContents, R
 
 /// Behind for so long needs a look.
 const LAG_SECONDS: u64 = 60;
+/// A replica that was last complete longer ago than this, and lacks something, needs a look.
+const REPLICA_BEHIND: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// Something that somebody should look at. Serializes to `{"key": …, arguments}`.
 #[allow(missing_docs, reason = "each variant says what its fields are")]
@@ -45,6 +48,12 @@ pub enum Attention {
     AttentionReceiverWaiting { pid: u32, host: String, since: Timestamp, lsn: Lsn },
     /// The archive is behind the server.
     AttentionLag { lag_bytes: u64, lag_seconds: u64 },
+    /// A replica can't be reached, or refuses.
+    AttentionReplicaFailing { replica: String, since: Timestamp, reason: Value },
+    /// A replica lacks what it should have had for some time.
+    AttentionReplicaBehind { replica: String, backups: u64, segments: u64 },
+    /// Copies in a replica are bad, and were not mended.
+    AttentionReplicaBad { replica: String, count: u64, at: Timestamp },
     /// Something is the matter with the archived WAL.
     AttentionWal { finding: Value },
 }
@@ -57,6 +66,7 @@ impl Attention {
             | Attention::AttentionNoBackup {}
             | Attention::AttentionFailed { .. }
             | Attention::AttentionInvalid { .. }
+            | Attention::AttentionReplicaBad { .. }
             | Attention::AttentionReceiverDead { .. } => EventLevel::Error,
             Attention::AttentionSlot { finding } if finding["key"] == "slot-lost" => EventLevel::Error,
             _ => EventLevel::Warning,
@@ -131,6 +141,28 @@ pub(super) fn of_space(space: &Space, contents: &RepositoryContents) -> Vec<Atte
     let needed_bytes = full.archive_bytes.saturating_add(full.archive_bytes / 10);
     let short = space.free_bytes.filter(|free| *free < needed_bytes);
     short.map(|free_bytes| Attention::AttentionSpace { free_bytes, needed_bytes }).into_iter().collect()
+}
+
+/// Looks at the replicas.
+pub(super) fn of_replicas(replicas: &[ReplicaState], now: Timestamp) -> Vec<Attention> {
+    let mut found = Vec::new();
+    for state in replicas {
+        let replica = || state.name.clone();
+        if let Some(since) = state.failing_since {
+            let reason = state.error.clone().unwrap_or(Value::Null);
+            found.push(Attention::AttentionReplicaFailing { replica: replica(), since, reason });
+        }
+        let backlog = state.backlog;
+        let is_old = state.complete_at.is_none_or(|at| now.duration_since(at) > REPLICA_BEHIND);
+        if state.failing_since.is_none() && is_old && backlog.backups + backlog.segments > 0 {
+            let (backups, segments) = (backlog.backups, backlog.segments);
+            found.push(Attention::AttentionReplicaBehind { replica: replica(), backups, segments });
+        }
+        if let Some(at) = state.verified_at.filter(|_| state.bad_copies > 0) {
+            found.push(Attention::AttentionReplicaBad { replica: replica(), count: state.bad_copies, at });
+        }
+    }
+    found
 }
 
 /// Looks at the stream.

@@ -7,6 +7,7 @@ use super::wal::{WalHealth, wal_health};
 use crate::scheduler::JobView;
 use engine::Error;
 use engine::cluster::ConnectionSettings;
+use engine::replica::{BackupCopies, ReplicaState, backup_copies, load_states};
 use engine::verify::ValidationHistory;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -79,6 +80,10 @@ pub struct RepositoryHealth {
     pub validation: ValidationHealth,
     /// The stream of WAL, and what can be restored.
     pub wal: WalHealth,
+    /// The replicas that were ever sent to, by name.
+    pub replicas: Vec<ReplicaState>,
+    /// Of each completed backup that has one: where its other copies are.
+    pub copies: Vec<BackupCopies>,
 }
 
 /// Looks at everything. A server that can't be reached is no error here: the answer says so.
@@ -98,6 +103,8 @@ pub fn health(question: &HealthQuestion<'_>) -> Result<RepositoryHealth, Error> 
     attention.extend(attention::of_validations(&contents, &history));
     attention.extend(attention::of_space(&space, &contents));
     attention.extend(attention::of_wal(&wal));
+    let replicas = load_states(repository)?;
+    attention.extend(attention::of_replicas(&replicas, question.now));
     attention.sort_by_key(|one| std::cmp::Reverse(one.level()));
     Ok(RepositoryHealth {
         repository: repository.storage().describe(),
@@ -112,6 +119,8 @@ pub fn health(question: &HealthQuestion<'_>) -> Result<RepositoryHealth, Error> 
         space,
         validation,
         wal,
+        copies: backup_copies(&replicas).into_values().collect(),
+        replicas,
     })
 }
 

@@ -24,6 +24,7 @@ pub fn exposition(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
     page.backups(snapshot);
     page.validations(snapshot);
     page.wal(snapshot);
+    page.replicas(snapshot);
     page.jobs(snapshot);
     page.text()
 }
@@ -154,6 +155,26 @@ impl Page {
             use engine::wal::SlotState::{AtRisk, Reserved};
             self.set("cadena_wal_slot_up", flag(matches!(slot.state, Reserved | AtRisk)));
             self.set("cadena_wal_slot_retained_bytes", slot.retained_bytes as f64);
+        }
+    }
+
+    fn replicas(&mut self, snapshot: &Snapshot) {
+        for state in snapshot.health.iter().flat_map(|health| &health.replicas) {
+            let label = ("replica", state.name.as_str());
+            self.set_for("cadena_replica_up", label, flag(state.failing_since.is_none()));
+            self.set_for("cadena_replica_backups", label, state.backups.len() as f64);
+            self.set_for("cadena_replica_behind_backups", label, state.backlog.backups as f64);
+            self.set_for("cadena_replica_behind_segments", label, state.backlog.segments as f64);
+            self.set_for("cadena_replica_behind_bytes", label, state.backlog.bytes as f64);
+            self.set_for("cadena_replica_bad_copies", label, state.bad_copies as f64);
+            for (name, at) in [
+                ("cadena_replica_complete_timestamp_seconds", state.complete_at),
+                ("cadena_replica_wal_timestamp_seconds", state.wal.as_ref().map(|wal| wal.at)),
+            ] {
+                if let Some(at) = at {
+                    self.set_for(name, label, seconds(at));
+                }
+            }
         }
     }
 

@@ -109,6 +109,9 @@ fn of_attention(attention: &Attention) -> Matter {
         Attention::AttentionUnreadable { object, .. } | Attention::AttentionOrphan { object } => object.clone(),
         Attention::AttentionInterrupted { name, .. } => name.clone(),
         Attention::AttentionLate { kind, .. } => (*kind).to_owned(),
+        Attention::AttentionReplicaFailing { replica, .. }
+        | Attention::AttentionReplicaBehind { replica, .. }
+        | Attention::AttentionReplicaBad { replica, .. } => replica.clone(),
         Attention::AttentionSlot { finding } | Attention::AttentionWal { finding } => {
             // Its numbers change all the time; what it names does not.
             let names = ["key", "slot", "segment", "object", "id"].map(|name| part(finding, name));

@@ -4,12 +4,14 @@
 //! Nothing here decides anything: each service calls the rooms below, and gives their answers the described form.
 
 mod backup;
+mod cloud;
 mod manager;
 mod restore;
 mod results;
 mod settings;
 
 pub use backup::BackupService;
+pub use cloud::{CloudStorageService, UploadResult};
 pub use manager::BackupManager;
 pub use restore::{RestoreInto, RestoreService, StartAt};
 pub use results::{

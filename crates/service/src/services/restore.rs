@@ -158,6 +158,7 @@ impl RestoreService {
             name: name.to_owned(),
             into: settings.connection.clone(),
             throw_away: ThrowAwayRequest {
+                database: None,
                 selector,
                 recovery: RecoveryRequest { target, delivery: WalDelivery::Stage, ..RecoveryRequest::default() },
                 place: ThrowAwayPlace { work_folder: folder.clone(), registry: folder.clone() },

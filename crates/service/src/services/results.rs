@@ -366,6 +366,6 @@ fn hundredths(value: f64) -> f64 {
 }
 
 /// Serializes an error as records keep it.
-fn error_form<S: Serializer>(error: &Option<Error>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn error_form<S: Serializer>(error: &Option<Error>, serializer: S) -> Result<S::Ok, S::Error> {
     error.serialize(serializer)
 }

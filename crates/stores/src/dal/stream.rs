@@ -74,10 +74,10 @@ impl DalStream {
 
     /// Removes what lies under the hidden name.
     fn discard(&self) {
-        if self.client.renames {
-            if let Err(failure) = self.client.delete(&self.target) {
-                tracing::info!(?failure, key = self.target, "a left-over stays until the next sweep");
-            }
+        if self.client.renames
+            && let Err(failure) = self.client.delete(&self.target)
+        {
+            tracing::info!(?failure, key = self.target, "a left-over stays until the next sweep");
         }
     }
 }

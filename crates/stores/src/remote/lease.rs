@@ -16,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -132,6 +133,7 @@ pub(super) fn try_lock(remote: &Remote, key: &str, holder: HolderText<'_>) -> Re
         };
         match remote.write(&object, &lease.content(), condition) {
             Ok(tag) => {
+                keeps_conditions(remote, key, &object, &lease)?;
                 let guard = LeaseGuard::begin(remote, key, object, lease, tag)?;
                 return Ok(LockAttempt::Acquired { guard: Box::new(guard), left_by_dead_holder: left });
             }
@@ -141,6 +143,23 @@ pub(super) fn try_lock(remote: &Remote, key: &str, holder: HolderText<'_>) -> Re
         }
     }
     Ok(LockAttempt::Held { holder: Vec::new() })
+}
+
+/// Makes sure, once for a process, that the store does keep conditions: one that takes the headers and ignores them would let two
+/// holders in. The lease is ours now, so what must be refused would do no harm.
+fn keeps_conditions(remote: &Remote, key: &str, object: &str, lease: &Lease) -> Result<(), StorageError> {
+    if remote.keeps_conditions.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    for condition in [Condition::Absent, Condition::Unchanged("\"00000000000000000000000000000000\"")] {
+        match remote.write(object, &lease.content(), condition) {
+            Err(GaveUp { failure: Failure::Condition, .. }) => {}
+            Ok(_) => return Err(StorageError::StorageReplicaOnly { storage: remote.place.clone() }),
+            Err(gave_up) => return Err(remote.error(gave_up, key, "lock")),
+        }
+    }
+    remote.keeps_conditions.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Returns how long ago an object was changed, by the store's clock alone, in seconds.

@@ -13,11 +13,12 @@ use crate::failure::Failure;
 use crate::patience::{GaveUp, Patience};
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use vault::storage::{
     AppendObject, ChangeContent, Exclusion, HolderText, LockAttempt, LockHolder, ObjectReader, PutStream, Storage,
-    StorageError, StoredObject, copy_streamed, is_reserved, key_parts, prefix_parts,
+    StorageError, StoredObject, is_reserved, key_parts, prefix_parts,
 };
 
 /// How old left-overs of others are before a sweep of a whole folder takes them for dead: nobody takes a day over a segment.
@@ -41,11 +42,20 @@ pub(crate) struct Remote {
     options: RemoteOptions,
     /// Which leases were seen, with which tag, since when: by our own clock, which only goes forward.
     sightings: Mutex<HashMap<String, (String, Instant)>>,
+    /// The store was seen to refuse what it should refuse.
+    keeps_conditions: AtomicBool,
 }
 
 impl Remote {
     pub fn new(client: Arc<dyn Client>, place: String, patience: Patience, options: RemoteOptions) -> Self {
-        Remote { client, place, patience, options, sightings: Mutex::default() }
+        Remote {
+            client,
+            place,
+            patience,
+            options,
+            sightings: Mutex::default(),
+            keeps_conditions: AtomicBool::new(false),
+        }
     }
 
     fn error(&self, gave_up: GaveUp, key: &str, action: &'static str) -> StorageError {
@@ -238,9 +248,13 @@ impl Storage for Remote {
         Err(StorageError::StorageChanged { storage: self.place.clone(), object: key.to_owned() })
     }
 
-    fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
+    fn put_stream_of(&self, key: &str, size_bytes: u64) -> Result<Box<dyn PutStream>, StorageError> {
         key_parts(key)?;
-        copy_streamed(self.begin_stream(key, Some(object.size_bytes()))?, object, &self.place, key)
+        self.begin_stream(key, Some(size_bytes))
+    }
+
+    fn can_lock(&self) -> bool {
+        self.client.has_conditions()
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StorageError> {

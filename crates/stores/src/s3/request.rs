@@ -72,9 +72,9 @@ impl super::S3 {
         let request = http::Request::from_parts(parts, reqwest::Body::from(ask.content));
         let request =
             reqwest::Request::try_from(request).map_err(|error| Failure::Other(error.without_url().to_string()))?;
-        let answer = self.http.execute(request).await.map_err(|error| unreachable(error))?;
+        let answer = self.http.execute(request).await.map_err(unreachable)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let content = answer.bytes().await.map_err(|error| unreachable(error))?;
+        let content = answer.bytes().await.map_err(unreachable)?;
         // A copy that was made at last may be told of as a success whose content is an error.
         let is_refusal = !status.is_success() || (!is_head && xml::is_error(&content));
         if is_refusal {

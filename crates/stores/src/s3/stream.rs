@@ -272,10 +272,10 @@ impl Drop for PartStream {
     fn drop(&mut self) {
         self.dismiss();
         let Some(id) = self.id.take() else { return };
-        if !self.keeps {
-            if let Err(failure) = self.client.abort_upload(&self.key, &id) {
-                tracing::info!(?failure, key = self.key, "an upload could not be given up; a sweep does it");
-            }
+        if !self.keeps
+            && let Err(failure) = self.client.abort_upload(&self.key, &id)
+        {
+            tracing::info!(?failure, key = self.key, "an upload could not be given up; a sweep does it");
         }
         self.client.forget(&id);
     }

@@ -23,6 +23,8 @@ pub enum ProxyFault {
     ChangeRequest,
     /// A byte of the answer's content is changed.
     ChangeAnswer,
+    /// The request's conditions are left out, as by a store that ignores them.
+    DropConditions,
     /// The answer's clock goes wrong by so many seconds.
     SkewDate(i64),
 }
@@ -136,6 +138,11 @@ impl Shared {
                 return client.write_all(head.as_bytes());
             }
             ProxyFault::ChangeRequest => change(&mut request.content),
+            ProxyFault::DropConditions => {
+                let is_condition = |line: &&str| line.to_ascii_lowercase().starts_with("if-");
+                let kept: Vec<&str> = request.head.split("\r\n").filter(|line| !is_condition(line)).collect();
+                request.head = kept.join("\r\n");
+            }
             _ => {}
         }
         let mut server = TcpStream::connect(("127.0.0.1", self.target))?;

@@ -203,6 +203,7 @@ fn busy(holder: &[u8]) -> RepositoryError {
             work: running.work.word(),
             name: match running.work {
                 RunningWork::Cleanup => "cadena cleanup".to_owned(),
+                RunningWork::Pull => "cadena replica pull".to_owned(),
                 // Before it has a name, its kind says what it is.
                 RunningWork::Backup if running.archive_name.is_empty() => running.kind.word().to_owned(),
                 RunningWork::Backup => running.archive_name,

@@ -130,7 +130,7 @@ impl Repository {
         let mut unswept = note.unswept.clone();
         let holder_alone = note.running.name().is_some().then(|| note.running.clone());
         match holder {
-            LockHolder::Alive(_) if note.running.work == RunningWork::Cleanup => {
+            LockHolder::Alive(_) if note.running.work != RunningWork::Backup => {
                 contents.cleaning = Some(note.running.clone());
             }
             LockHolder::Alive(_) => contents.running = holder_alone,

@@ -49,7 +49,18 @@ impl Repository {
     /// # Errors
     /// `RepositoryBusy` when a backup or another cleanup runs; those of the storage.
     pub fn begin_cleanup(&self, now: jiff::Timestamp) -> Result<CleanupSlot, RepositoryError> {
-        let running = RunningBackup::cleanup_of_this_process(now);
+        self.begin_work(RunningBackup::cleanup_of_this_process(now))
+    }
+
+    /// Takes the lock to bring backups from elsewhere, and sweeps up as a cleanup does.
+    ///
+    /// # Errors
+    /// `RepositoryBusy` when something else holds it; those of the storage.
+    pub fn begin_pull(&self, now: jiff::Timestamp) -> Result<CleanupSlot, RepositoryError> {
+        self.begin_work(RunningBackup::pull_of_this_process(now))
+    }
+
+    fn begin_work(&self, running: RunningBackup) -> Result<CleanupSlot, RepositoryError> {
         let mut guard = self.take_lock(&running)?;
         // Nothing is left to sweep: from here on the text need not name the dead.
         let note = HolderNote::of(running);

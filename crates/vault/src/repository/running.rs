@@ -11,14 +11,17 @@ pub enum RunningWork {
     Backup,
     /// It removes backups: `id` stays 0 and `archive_name` empty, and `kind` says nothing.
     Cleanup,
+    /// It brings backups from a replica; the rest is as in a cleanup.
+    Pull,
 }
 
 impl RunningWork {
-    /// Returns the word in the holder's text: `backup`, `cleanup`.
+    /// Returns the word in the holder's text: `backup`, `cleanup`, `pull`.
     pub fn word(self) -> &'static str {
         match self {
             RunningWork::Backup => "backup",
             RunningWork::Cleanup => "cleanup",
+            RunningWork::Pull => "pull",
         }
     }
 
@@ -67,6 +70,11 @@ impl RunningBackup {
     /// Describes a cleanup of this process.
     pub(super) fn cleanup_of_this_process(started_at: jiff::Timestamp) -> Self {
         RunningBackup { work: RunningWork::Cleanup, ..Self::of_this_process(BackupKind::Full, started_at) }
+    }
+
+    /// Describes a process that brings backups from elsewhere.
+    pub(super) fn pull_of_this_process(started_at: jiff::Timestamp) -> Self {
+        RunningBackup { work: RunningWork::Pull, ..Self::of_this_process(BackupKind::Full, started_at) }
     }
 
     /// Returns what a record says of a backup whose process died.

@@ -220,8 +220,9 @@ impl Storage for FaultyStorage {
         }
     }
 
-    fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
-        self.faults.call("upload", key, true, || self.inner.upload(key, object))
+    fn put_stream_of(&self, key: &str, size_bytes: u64) -> Result<Box<dyn PutStream>, StorageError> {
+        let inner = self.faults.call("put_stream", key, true, || self.inner.put_stream_of(key, size_bytes))?;
+        Ok(Box::new(FaultyStream { inner, key: key.to_owned(), faults: Arc::clone(&self.faults) }))
     }
 
     fn sync_pause(&self) -> Option<Duration> {

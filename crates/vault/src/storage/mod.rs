@@ -8,11 +8,15 @@ pub mod fault;
 mod host;
 mod key;
 mod local;
+mod read_only;
+mod sole_writer;
 
 pub use error::StorageError;
 pub use host::host_name;
 pub use key::{KEY_LIMIT_BYTES, KEY_PART_LIMIT_BYTES, is_reserved, key_parts, lease_key, prefix_parts};
 pub use local::LocalFolder;
+pub use read_only::ReadOnly;
+pub use sole_writer::SoleWriter;
 
 use std::io::Write;
 use std::time::Duration;
@@ -36,6 +40,16 @@ pub struct StoredObject {
 pub trait Storage: Send + Sync {
     /// Says where this is, for messages and records (never with a secret).
     fn describe(&self) -> String;
+
+    /// Says where an object is, for people and the catalog (never with a secret).
+    fn url(&self, key: &str) -> String {
+        format!("{}/{key}", self.describe().trim_end_matches('/'))
+    }
+
+    /// Tells whether locks can be taken here. Where none can, one process at a time may write.
+    fn can_lock(&self) -> bool {
+        true
+    }
 
     /// Begins a streamed write. Nothing is visible under `key` before [`PutStream::commit`]; an existing object is an error
     /// at commit (nothing is ever overwritten by a streamed write).
@@ -115,13 +129,22 @@ pub trait Storage: Send + Sync {
         }
     }
 
-    /// Copies an object that is whole elsewhere to here, as a streamed write does. A storage that can goes on with an earlier
-    /// attempt that was broken off.
+    /// Begins a streamed write of known size, of content that is whole somewhere. A storage that can goes on with an earlier one that
+    /// was broken off: what is there already is compared, and not sent again. Dropped without a commit, what was sent may stay for
+    /// that, unseen.
+    ///
+    /// # Errors
+    /// As [`Storage::put_stream`].
+    fn put_stream_of(&self, key: &str, _size_bytes: u64) -> Result<Box<dyn PutStream>, StorageError> {
+        self.put_stream(key)
+    }
+
+    /// Copies an object that is whole elsewhere to here, as [`Storage::put_stream_of`] does.
     ///
     /// # Errors
     /// `StorageExists`, and those of both storages.
     fn upload(&self, key: &str, object: &dyn ObjectReader) -> Result<(), StorageError> {
-        copy_streamed(self.put_stream(key)?, object, &self.describe(), key)
+        copy_streamed(self.put_stream_of(key, object.size_bytes())?, object, &self.describe(), key)
     }
 
     /// Returns how long the writer of an object that grows in place (see [`Storage::open_append`]) should gather between two syncs;

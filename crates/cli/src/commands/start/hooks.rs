@@ -3,11 +3,13 @@ use crate::commands::catalog_hook::{CatalogHook, ask_for_policy, tell};
 use crate::commands::monitoring::{CatalogMemo, note_catalog};
 use crate::failure::Failure;
 use cadena::daemon::DaemonHooks;
+use cadena::replica::ReplicaPolicies;
 use cadena::repository::Repository;
-use cadena::retention::{apply, settle_policy};
+use cadena::retention::{PolicyChoice, RetentionError, apply, settle_policy};
 use cadena::scheduler::{Run, RunFailure, RunNote, RunSummary};
 use cadena::verify::{ValidationReport, validate_due};
 use cadena::{Cancel, SilentProgress};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -92,6 +94,32 @@ impl DaemonHooks for Hooks<'_> {
                 tell(self.session, failure);
             }
         }
+    }
+}
+
+/// What replicas ask for.
+pub struct Policies<'a> {
+    pub session: &'a Session,
+    pub repository: Repository,
+    /// Set when copies have come or gone.
+    pub catalog_is_behind: &'a AtomicBool,
+}
+
+impl ReplicaPolicies for Policies<'_> {
+    fn repository_policy(&self) -> Result<PolicyChoice, cadena::Error> {
+        let file = self.session.settings.retention.as_ref();
+        match ask_for_policy(self.session) {
+            Ok(catalog) => settle_policy(&self.repository, &catalog, file, None),
+            Err(failure) => Err(RetentionError::RetentionUnknown { detail: failure.english().to_owned() }.into()),
+        }
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.session.zone().clone()
+    }
+
+    fn copies_changed(&self) {
+        self.catalog_is_behind.store(true, Ordering::Relaxed);
     }
 }
 

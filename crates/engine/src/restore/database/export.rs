@@ -68,7 +68,8 @@ pub fn export_database(
     cancel: &Cancel,
 ) -> Result<ExportOutcome, Error> {
     let started = Instant::now();
-    let plan = ThrowAwayPlan::make(repository, point.clone())?;
+    let point = ThrowAwayRequest { database: Some(request.database.clone()), ..point.clone() };
+    let plan = ThrowAwayPlan::make(repository, point)?;
     let programs = request.search.find_clients(plan.version(), plan.version())?;
     let file = PartialFile::make(&request.file)?;
     let throw_away = plan.raise(repository, progress, cancel)?;

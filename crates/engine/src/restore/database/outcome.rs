@@ -25,6 +25,8 @@ pub struct DatabaseOutcome {
     pub last_commit: Option<SummaryTime>,
     /// What was written for the throw-away cluster.
     pub plain_bytes: u64,
+    /// What was not: files of other databases.
+    pub left_out_bytes: u64,
     /// The dump between the two servers.
     pub dump_bytes: u64,
     /// The database that was replaced, by its name now; `None` when there was none or it was dropped.

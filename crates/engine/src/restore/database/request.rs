@@ -105,6 +105,7 @@ impl DatabasePlan {
             return Err(ClusterError::ClusterPrivilege { role: live.role.clone(), action, grant }.into());
         }
         let mut throw_away = request.throw_away.clone();
+        throw_away.database = Some(request.database.clone());
         if !throw_away.users.contains(&live.role) {
             throw_away.users.push(live.role.clone());
         }

@@ -75,7 +75,7 @@ pub fn restore_database(
     }
     let backups = throw_away.plan.backups.iter().map(|backup| backup.id).collect();
     let (end_lsn, last_commit) = (throw_away.started.recovered_lsn, throw_away.started.last_commit);
-    let plain_bytes = throw_away.plan.plain_bytes;
+    let (plain_bytes, left_out_bytes) = (throw_away.plan.plain_bytes, throw_away.plan.left_out_bytes);
     if let Err(error) = throw_away.close() {
         warnings.extend(serde_json::to_value(&error).ok());
     }
@@ -89,6 +89,7 @@ pub fn restore_database(
         end_lsn,
         last_commit,
         plain_bytes,
+        left_out_bytes,
         dump_bytes,
         kept,
         ended_sessions,

@@ -14,6 +14,6 @@ pub(crate) use layout::Layout;
 pub(super) use layout::is_in_place;
 pub(super) use rewrite::RewriteCounts;
 pub(crate) use survey::survey;
-pub(super) use survey::{SIGNAL_FILES, Survey, add_layered};
+pub(super) use survey::{SIGNAL_FILES, Survey, add_layered, leave_out};
 pub(super) use tree::{Tree, TreeWriter};
 pub(super) use write::{MANIFEST_PATH, write_members};

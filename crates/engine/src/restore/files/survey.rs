@@ -3,8 +3,9 @@
 use super::layout::Layout;
 use crate::Error;
 use crate::backup::EXTERNAL_CONFIG_FOLDER;
-use crate::chain::{Chain, LABEL_LIMIT_BYTES, LABEL_PATH, check_label};
+use crate::chain::{Chain, LABEL_LIMIT_BYTES, LABEL_PATH, OutputContent, check_label};
 use crate::restore::RestoreError;
+use crate::restore::only::KeptDatabases;
 use pgformat::backup_label::{BackupLabel, without_incremental_lines};
 use pgformat::control_file::{CONTROL_FILE_PATH, CONTROL_FILE_SIZE, ControlFile};
 use pgformat::{Lsn, WalSegment, WalSegmentSize};
@@ -150,6 +151,29 @@ pub(crate) fn add_layered(survey: &mut Survey, chain: &Chain, layout: &Layout) -
         survey.content_bytes = survey.content_bytes - archived_bytes + restored_bytes;
         Ok(())
     })
+}
+
+/// Takes out what is not written. The files are made all the same.
+///
+/// # Errors
+/// The archive's own.
+pub(crate) fn leave_out(
+    survey: &mut Survey,
+    chain: &Chain,
+    layout: &Layout,
+    kept: &mut KeptDatabases,
+) -> Result<(), Error> {
+    for output in chain.outputs()? {
+        let output = output?;
+        if matches!(output.content, OutputContent::Directory) || !kept.leaves_out(&output.path) {
+            continue;
+        }
+        let root = &mut survey.roots[layout.locate(&output.path)?.root];
+        root.allocated_bytes -= output.size_bytes.next_multiple_of(ALLOCATION_BYTES);
+        survey.content_bytes -= output.size_bytes;
+        kept.left_out_bytes += output.size_bytes;
+    }
+    Ok(())
 }
 
 /// Returns the numbers of the segments from start to stop LSN. Their timeline may change on the way, so it is left out.

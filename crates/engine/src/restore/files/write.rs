@@ -8,10 +8,11 @@ use super::rewrite::{RewriteCounts, Rewriter};
 use super::split::{Destination, LayeredSplitter, PieceSource, Run, SharedFile, Splitter, WholeContent, WholeFile};
 use super::survey::SIGNAL_FILES;
 use super::tree::{Tree, TreeWriter};
-use crate::chain::{Chain, ChainReader, LABEL_PATH, OutputContent};
+use crate::chain::{Chain, ChainReader, LABEL_PATH, OutputContent, OutputMember};
 use crate::pipeline::PipelineError;
 use crate::restore::RestoreError;
 use crate::restore::error::write_error;
+use crate::restore::only::KeptDatabases;
 use crate::restore::{MARKER_FILE, RestoreNote};
 use crate::{Cancel, Error, Progress};
 use crossbeam_channel::{Receiver, bounded};
@@ -34,7 +35,7 @@ pub(crate) fn write_members(
     chain: &Chain,
     layout: &Layout,
     tree: &Tree,
-    over: Option<&RewriteCounts>,
+    (over, kept): (Option<&RewriteCounts>, Option<&KeptDatabases>),
     jobs: usize,
     progress: &dyn Progress,
     cancel: &Cancel,
@@ -57,7 +58,7 @@ pub(crate) fn write_members(
                 .map_err(|_| Error::from(PipelineError::WorkerPanicked { detail: "no worker left".to_owned() }))
         };
         // If a worker failed before, its error stays: what the distributor saw is only the consequence.
-        distribute(chain, layout, tree, &mut emit).map_err(|error| outcome.fail(error)).unwrap_or_default()
+        distribute(chain, layout, (tree, kept), &mut emit).map_err(|error| outcome.fail(error)).unwrap_or_default()
     });
     outcome.into_result()?;
     Ok(notes)
@@ -67,7 +68,7 @@ pub(crate) fn write_members(
 fn distribute(
     chain: &Chain,
     layout: &Layout,
-    tree: &Tree,
+    (tree, kept): (&Tree, Option<&KeptDatabases>),
     emit: &mut dyn FnMut(Run) -> Result<(), Error>,
 ) -> Result<Vec<RestoreNote>, Error> {
     let mut notes = Vec::new();
@@ -79,6 +80,11 @@ fn distribute(
         let output = output?;
         let location = layout.locate(&output.path)?;
         let place = (location.root, location.path);
+        if kept.is_some_and(|kept| kept.leaves_out(&output.path)) && !matches!(output.content, OutputContent::Directory)
+        {
+            make_hollow(&output, place, tree, &mut writer)?;
+            continue;
+        }
         match &output.content {
             OutputContent::Directory => writer.make_directory(location.root, location.path)?,
             OutputContent::Layered(file) => layered.add_file(file, place, (tree, &mut writer), emit)?,
@@ -98,6 +104,17 @@ fn distribute(
     whole.finish(emit)?;
     layered.finish(emit)?;
     Ok(notes)
+}
+
+/// Makes a file of its length that takes no room: recovery finds each block there, and no block has to be made to reach another one.
+fn make_hollow(
+    output: &OutputMember,
+    (root, path): (usize, &[u8]),
+    tree: &Tree,
+    writer: &mut TreeWriter<'_>,
+) -> Result<(), RestoreError> {
+    let file = writer.create_file(root, path)?;
+    file.set_len(output.size_bytes).map_err(|error| write_error(&tree.full_path(root, path), error))
 }
 
 /// What becomes of a whole file.

@@ -12,6 +12,9 @@ pub enum ThrowAwayError {
     /// Something of it could not be removed; the next command tries again.
     #[error("the throw-away cluster in {directory} could not be removed: {cause}")]
     ThrowAwayRemains { directory: String, cause: String },
+    /// What was left out belongs, or may belong, to the database that is wanted; the whole cluster is restored then.
+    #[error("files of other databases were left out, and {database} may need them: {detail}")]
+    ThrowAwayHollow { database: String, detail: String },
     /// Nobody whose name we know is a superuser there.
     #[error("no superuser of the throw-away cluster could be found; tried: {tried}")]
     ThrowAwayNoSuperuser { tried: String },

@@ -2,12 +2,13 @@
 
 use super::folder::{Layout, ThrowAwayPlace, Workspace};
 use super::settings::{CONFIG, HBA, IDENT, OwnFiles, Wanted, settings};
-use super::{config, superuser};
+use super::{ThrowAwayError, config, superuser};
 use crate::cluster::{
-    BinarySearch, ClusterError, ConnectionSettings, LocalServer, PostgresBinaries, ServerOwner, StartOptions,
+    BinarySearch, ClusterError, Connection, ConnectionSettings, DatabaseFacts, LocalServer, PostgresBinaries,
+    ServerOwner, StartOptions,
 };
 use crate::restore::plan::plan_below;
-use crate::restore::start::start_with;
+use crate::restore::start::{LOG_FILE, start_with};
 use crate::restore::{
     ArchiveMode, RecoveryRequest, RestoreNote, RestorePlan, RestoreRequest, RestoreSelector, StartRequest,
     StartedServer, TargetAction, apply,
@@ -26,6 +27,8 @@ const PORT: u16 = 5432;
 /// What is to be raised, and how.
 #[derive(Debug, Clone)]
 pub struct ThrowAwayRequest {
+    /// The one database that is wanted: of the others no rows are restored, where the backup tells which those are. `None`: all are.
+    pub database: Option<String>,
     /// Which backup.
     pub selector: RestoreSelector,
     /// How far recovery goes. Its action and archive mode are not looked at: the server always promotes, and never archives.
@@ -81,6 +84,11 @@ impl ThrowAwayPlan {
     /// # Errors
     /// As [`crate::restore::plan`]; `ClusterBinaryMissing`, `ClusterNoUser`, `ClusterOtherUser`, `ClusterRoot`.
     pub fn make(repository: &Repository, request: ThrowAwayRequest) -> Result<Self, Error> {
+        let database = request.database.clone();
+        Self::make_for(repository, request, database.as_deref())
+    }
+
+    fn make_for(repository: &Repository, request: ThrowAwayRequest, database: Option<&str>) -> Result<Self, Error> {
         let layout = Layout::draw(&request.place);
         let owner = choose_owner(request.owner.as_deref())?;
         let restore_request = RestoreRequest {
@@ -96,7 +104,7 @@ impl ThrowAwayPlan {
                 ..request.recovery.clone()
             },
         };
-        let restore = plan_below(repository, &restore_request, Some(&layout.tablespaces()))?;
+        let restore = plan_below(repository, &restore_request, Some(&layout.tablespaces()), database)?;
         let binaries = request.search.find(restore.survey.control.version)?;
         binaries.program("pg_ctl")?;
         Ok(ThrowAwayPlan { restore, request, layout, owner, binaries })
@@ -121,6 +129,26 @@ impl ThrowAwayPlan {
     /// # Cancellation
     /// Ends with `cancelled`; nothing is left behind.
     pub fn raise(self, repository: &Repository, progress: &dyn Progress, cancel: &Cancel) -> Result<ThrowAway, Error> {
+        if self.restore.kept.is_none() {
+            return self.raise_whole(repository, progress, cancel);
+        }
+        let request = self.request.clone();
+        match self.raise_whole(repository, progress, cancel) {
+            Err(error) if !error.is_cancelled() => {
+                // Whatever it was, the whole cluster tells whether it has to do with what was left out.
+                tracing::info!(%error, "once more, with all databases");
+                Self::make_for(repository, request, None)?.raise_whole(repository, progress, cancel)
+            }
+            raised => raised,
+        }
+    }
+
+    fn raise_whole(
+        self,
+        repository: &Repository,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<ThrowAway, Error> {
         let workspace = Workspace::make(&self.request.place, self.layout.clone(), &self.owner)?;
         match self.raise_in(&workspace, repository, progress, cancel) {
             Ok((started, superuser, notes)) => {
@@ -161,11 +189,13 @@ impl ThrowAwayPlan {
                 libraries: &libraries,
                 connections: u32::try_from(self.request.jobs).unwrap_or(u32::MAX / 4),
                 read_only: self.request.read_only,
+                hollow: self.restore.kept.is_some(),
             };
             let settings = settings(&files, &wanted);
             match start_with(&self.start_request(workspace), &settings, progress, cancel) {
                 Ok(started) => {
                     let superuser = self.superuser(&started.server, &settings)?;
+                    self.check_kept(&started, &superuser)?;
                     return Ok((started, superuser, notes));
                 }
                 Err(error) => {
@@ -174,6 +204,23 @@ impl ThrowAwayPlan {
                     notes.push(RestoreNote::RestoreWithoutLibrary { library });
                 }
             }
+        }
+    }
+
+    /// Makes sure that nothing was left out of the database that is wanted: it may have been made, or got its name, after the backup.
+    fn check_kept(&self, started: &StartedServer, superuser: &str) -> Result<(), Error> {
+        let (Some(kept), Some(database)) = (&self.restore.kept, &self.request.database) else { return Ok(()) };
+        let hollow = |detail: String| ThrowAwayError::ThrowAwayHollow { database: database.clone(), detail };
+        let log = self.layout.data_directory().join(LOG_FILE);
+        let bytes = std::fs::read(&log).map_err(|error| super::error::folder_error(&log, error))?;
+        if let Some(line) = kept.missed_page(&String::from_utf8_lossy(&bytes)) {
+            return Err(hollow(line.to_owned()).into());
+        }
+        let settings = superuser::connection_settings(&started.server, superuser, "template1");
+        let facts = DatabaseFacts::read(&mut Connection::connect(&settings)?, database)?;
+        match facts.map(|facts| facts.oid).filter(|oid| !kept.holds(*oid)) {
+            Some(oid) => Err(hollow(format!("its OID is {oid}")).into()),
+            None => Ok(()),
         }
     }
 

@@ -27,6 +27,9 @@ pub(super) struct Wanted<'a> {
     pub libraries: &'a [String],
     pub connections: u32,
     pub read_only: bool,
+    /// Whether files of other databases have no content: what recovery misses there is no reason to stop. What else it misses is looked for in
+    /// its log.
+    pub hollow: bool,
 }
 
 /// The one rule: whoever may reach the socket, in its closed folder, may be anyone.
@@ -62,6 +65,7 @@ pub(super) fn settings(files: &OwnFiles<'_>, wanted: &Wanted<'_>) -> Vec<(String
     set("shared_preload_libraries", wanted.libraries.join(","));
     set("track_commit_timestamp", on_off(control.track_commit_timestamp));
     set("default_transaction_read_only", on_off(wanted.read_only));
+    set("ignore_invalid_pages", on_off(wanted.hollow));
     let fixed = ALWAYS.iter().chain(SINCE.iter().filter(|(since, ..)| version >= *since).map(|(_, setting)| setting));
     for (name, value) in fixed {
         set(name, (*value).to_owned());
