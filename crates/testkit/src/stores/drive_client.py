@@ -22,7 +22,7 @@ for root in ("root-mine", "root-shared"):
 
     small = MediaIoBaseUpload(io.BytesIO(b"small\r\n--content"), "application/octet-stream")
     made = files.create(body=dict(name="small", parents=[folder], appProperties=dict(cadenaWriter="w")), media_body=small, fields=FIELDS, **ALL).execute()
-    assert made["size"] == "15" and made["appProperties"] == dict(cadenaWriter="w"), made
+    assert made["size"] == "16" and made["appProperties"] == dict(cadenaWriter="w"), made
 
     content = bytes(range(256)) * 8192
     large = MediaIoBaseUpload(io.BytesIO(content), "application/octet-stream", chunksize=512 << 10, resumable=True)
@@ -34,7 +34,7 @@ for root in ("root-mine", "root-shared"):
     assert pieces == 4 and done["size"] == str(len(content)), (pieces, done)
 
     again = MediaIoBaseUpload(io.BytesIO(b"replaced"), "application/octet-stream")
-    changed = files.update(fileId=made["id"], media_body=again, fields=FIELDS, **ALL).execute()
+    changed = files.update(fileId=made["id"], body=dict(appProperties=dict(cadenaWriter="x")), media_body=again, fields=FIELDS, **ALL).execute()
     assert changed["id"] == made["id"] and changed["headRevisionId"] != made["headRevisionId"], changed
     assert files.get_media(fileId=made["id"], **ALL).execute() == b"replaced"
 
