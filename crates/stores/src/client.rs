@@ -34,6 +34,16 @@ pub(crate) trait Client: Send + Sync + 'static {
     /// Tells whether writes on a condition are kept, however many come at once.
     fn has_conditions(&self) -> bool;
 
+    /// Says where people find an object, when that is not its key below the storage's address, and is known. Nothing is asked.
+    fn url(&self, _key: &str) -> Option<String> {
+        None
+    }
+
+    /// Returns how many bytes may still be written, when the store says so.
+    fn free_bytes(&self) -> Result<Option<u64>, Failure> {
+        Ok(None)
+    }
+
     /// Looks at an object.
     fn head(&self, key: &str) -> Result<Option<Found>, Failure>;
 

@@ -1,14 +1,15 @@
-//! Storages elsewhere: S3 and everything that speaks it, Azure Blob, Google Cloud Storage, WebDAV, SFTP.
+//! Storages elsewhere: S3 and everything that speaks it, Google Drive, Azure Blob, Google Cloud Storage, WebDAV, SFTP.
 //!
 //! [`open`] makes a [`vault::storage::Storage`] from an address and its options. docs/reference/storage.md is the users' page, and
 //! docs/format/repository.md says how locks and commits work where there are no kernel locks.
 //!
 //! `remote/` is what all of them share: streams, leases, objects that grow, reading ahead. It stands on the small trait
-//! `client::Client`, of which `s3/` is one form (our own, since uploads have to go on after a crash, and to be made on a condition)
-//! and `dal/`, over Apache OpenDAL, the other.
+//! `client::Client`, of which `s3/` and `drive/` are two forms (our own, since uploads have to go on after a failure, to be made on a
+//! condition, and to be compared) and `dal/`, over Apache OpenDAL, the third.
 
 mod client;
 mod dal;
+pub mod drive;
 mod failure;
 mod open;
 mod patience;

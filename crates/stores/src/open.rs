@@ -2,7 +2,7 @@ use crate::client::Client;
 use crate::patience::Patience;
 use crate::remote::{Remote, RemoteOptions};
 use crate::settings::{Address, StoreSettings, is_remote};
-use crate::{dal, runtime, s3};
+use crate::{dal, drive, runtime, s3};
 use std::path::PathBuf;
 use std::sync::Arc;
 use vault::storage::{LocalFolder, Storage, StorageError};
@@ -46,9 +46,9 @@ pub fn open(settings: &StoreSettings) -> Result<Arc<dyn Storage>, StorageError> 
         "azblob" | "gcs" | "webdav" | "webdavs" | "sftp" => {
             Arc::new(dal::Dal::new(&address, runtime, patience, transfer)?)
         }
-        "gdrive" => return Err(address.bad("url", "Google Drive is not there yet".to_owned())),
+        "gdrive" => Arc::new(drive::Drive::new(&address, runtime, patience, transfer)?),
         _ => {
-            let known = "s3, azblob, gcs, webdav, webdavs, sftp, file";
+            let known = "s3, gdrive, azblob, gcs, webdav, webdavs, sftp, file";
             return Err(address.bad("url", format!("{}:// is unknown; known: {known}", address.scheme)));
         }
     };

@@ -8,7 +8,7 @@ use vault::storage::StorageError;
 /// Where a storage is, and how it is spoken to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// `s3://bucket/prefix`, `azblob://container/prefix`, `gcs://bucket/prefix`, `webdav://host/path`, `webdavs://…`,
+    /// `s3://bucket/prefix`, `gdrive://folder-id/prefix`, `azblob://container/prefix`, `gcs://bucket/prefix`, `webdav://host/path`, `webdavs://…`,
     /// `sftp://user@host/path`, `file:///path`, or a plain path. Options may follow as a query: `?region=eu-west-1`.
     pub url: String,
     /// Options that are no secret, by name; they win over those in the address.

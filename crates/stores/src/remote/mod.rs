@@ -6,6 +6,8 @@ mod reader;
 mod stream;
 mod token;
 
+pub(crate) use token::new as new_token;
+
 use crate::client::{Client, Condition, Found};
 use crate::failure::Failure;
 use crate::patience::{GaveUp, Patience};
@@ -132,6 +134,10 @@ impl Storage for Remote {
         self.place.clone()
     }
 
+    fn url(&self, key: &str) -> String {
+        self.client.url(key).unwrap_or_else(|| format!("{}/{key}", self.place.trim_end_matches('/')))
+    }
+
     fn put_stream(&self, key: &str) -> Result<Box<dyn PutStream>, StorageError> {
         key_parts(key)?;
         self.begin_stream(key, None)
@@ -249,6 +255,10 @@ impl Storage for Remote {
 
     fn can_lock(&self) -> bool {
         self.client.has_conditions()
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+        self.patience.run(|_| self.client.free_bytes()).map_err(|gave_up| self.error(gave_up, "", "look at"))
     }
 
     fn sync_pause(&self) -> Option<Duration> {
