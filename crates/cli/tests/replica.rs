@@ -203,7 +203,7 @@ fn a_bucket_follows_the_repository_and_one_database_comes_back_from_it() {
     let wanted = cluster.sql_in("tienda", "SELECT md5(string_agg(que, ',' ORDER BY id)) FROM pedido");
     let end = cluster.current_lsn();
     cluster.sql("SELECT pg_switch_wal(); CREATE TABLE later()");
-    wait_for_dbg(&cadena, end);
+    wait_for("the bucket", || restorable_until(&cadena, "nube").is_some_and(|lsn| lsn >= end));
     let row = "SELECT nube_subido, nube_proveedor, nube_url FROM seguridad.backup_manifest ORDER BY id DESC LIMIT 1";
     wait_for("the catalog", || cluster.sql(row).starts_with("t|S3|s3://"));
     assert_eq!(daemon.stop(), Some(0), "{}", daemon_log(&cadena));
@@ -264,12 +264,4 @@ fn what_makes_no_sense_is_refused_with_its_remedy() {
     std::fs::write(&foreign, description.to_string()).expect("written");
     refused(&["replica", "push"], 6, "replica-foreign");
     refused(&["replica", "pull", "empty"], 6, "replica-foreign");
-}
-
-fn wait_for_dbg(cadena: &Cadena, end: Lsn) {
-    for _ in 0..20 {
-        if restorable_until(cadena, "nube").is_some_and(|lsn| lsn >= end) { return; }
-        std::thread::sleep(Duration::from_millis(500));
-    }
-    panic!("{end} {:?} {:?} {:?} {}", cadena.run(&["windows", "--json", "--from-replica", "nube"]), cadena.run(&["replica", "list", "--json"]), cadena.run(&["windows","--json"]), daemon_log(cadena));
 }

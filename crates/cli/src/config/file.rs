@@ -119,7 +119,10 @@ impl FileConfig {
         };
         for (key, value) in table.iter() {
             let name = key.get_ref().as_ref();
-            let is_known = known.contains(&name) || section == "repository" && self.store.take(place, name, value)?;
+            let is_known = known.contains(&name);
+            if !is_known && section == "repository" && self.store.take(place, name, value)? {
+                continue;
+            }
             if !is_known {
                 return Err(place.unknown_key(section, known, name, key.span().start));
             }
