@@ -2,7 +2,7 @@ use super::report::REPORT_VERSION;
 use super::{Assertion, AssertionOutcome, DrillFinding, DrillReport, DrillTimes, amcheck, assertions, evidence, pages};
 use crate::cluster::ClusterError;
 use crate::restore::{
-    RecoveryTarget, RestoreError, RestorePlan, RestoreSelector, ThrowAway, ThrowAwayPlan, ThrowAwayRequest,
+    RecoveryTarget, RestoreError, RestoreNote, RestorePlan, RestoreSelector, ThrowAway, ThrowAwayPlan, ThrowAwayRequest,
 };
 use crate::verify::finding::Findings;
 use crate::{Cancel, Error, Progress};
@@ -64,6 +64,12 @@ pub fn drill(
     let recovery = plan.as_ref().and_then(|plan| plan.restore.recovery.clone());
     let backups: Vec<BackupId> =
         plan.iter().flat_map(|plan| plan.restore.backups.iter().map(|backup| backup.id)).collect();
+    // A newer backup that can't be restored is what a drill is for, even where an older one leads to the point as well.
+    for note in plan.iter().flat_map(|plan| &plan.restore.notes) {
+        if matches!(note, RestoreNote::RestorePassedOver { .. }) {
+            findings.error(note);
+        }
+    }
     let mut seen = Seen::default();
     if let Some(plan) = plan {
         match plan.raise(repository, progress, cancel) {
