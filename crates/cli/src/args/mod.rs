@@ -4,6 +4,7 @@ mod catalog;
 mod cleanup;
 mod commands;
 mod database;
+mod drive;
 mod help;
 mod instant;
 mod notify;
@@ -21,6 +22,7 @@ pub use commands::{
     WalPushOptions,
 };
 pub use database::{ExploreOptions, ExportOptions, WorkOptions};
+pub use drive::{DriveCommand, DriveLoginOptions, DriveOptions};
 #[cfg(test)]
 pub use help::needed_keys;
 pub use help::{bare_command, localized_command};
