@@ -17,8 +17,7 @@ use vault::storage::{Storage, StorageError, conformance};
 const PIECES: (&str, &str) = ("part_size", "5242880");
 
 fn settings(server: &DriveServer, root: &str, who: &str, options: &[(&str, &str)]) -> StoreSettings {
-    let mut settings =
-        StoreSettings { url: format!("gdrive://{root}/{}", fresh_prefix()), ..StoreSettings::default() };
+    let mut settings = StoreSettings { url: format!("gdrive://{root}/{}", fresh_prefix()), ..StoreSettings::default() };
     settings.secrets.set("credentials", server.credentials(who));
     settings.options.insert("endpoint".to_owned(), server.endpoint());
     let options = [PIECES].iter().chain(options).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -148,7 +147,9 @@ fn what_does_not_pass_is_given_up_in_time_and_named() {
 fn a_root_that_is_none_is_named_with_what_to_do() {
     let server = DriveServer::start();
     let root = |root: &str, who: &str| open(&settings(&server, root, who, &[])).unwrap().get("a").unwrap_err();
-    for (who, wanted) in [("service", "not shared with copias@test.iam.gserviceaccount.com"), ("user", "no such folder")] {
+    for (who, wanted) in
+        [("service", "not shared with copias@test.iam.gserviceaccount.com"), ("user", "no such folder")]
+    {
         let refusal = root("nowhere", who);
         assert!(matches!(&refusal, StorageError::StorageSetting { setting, .. } if setting == "gdrive_folder_id"));
         assert!(refusal.to_string().contains(wanted), "{refusal}");
@@ -268,9 +269,8 @@ fn of_two_of_one_name_the_oldest_counts_and_all_folders_are_seen() {
     assert!(matches!(storage.put_if_absent("full/b", b"x"), Err(StorageError::StorageExists { .. })));
     // Replacing mends it, and deleting removes all of them.
     storage.put("full/a", b"second").unwrap();
-    let named = |name: &str| {
-        server.state()["files"].as_array().unwrap().iter().filter(|file| file["name"] == name).count()
-    };
+    let named =
+        |name: &str| server.state()["files"].as_array().unwrap().iter().filter(|file| file["name"] == name).count();
     assert_eq!(named("a"), 1);
     server.add(&json!({"name": "a", "parents": [full], "content": "younger"}));
     storage.sweep("full/a").unwrap();

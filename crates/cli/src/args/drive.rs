@@ -20,7 +20,7 @@ pub struct DriveLoginOptions {
     pub output: PathBuf,
     #[arg(long, value_name = "NAME")]
     pub scope: Option<String>,
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 300, hide_default_value = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub wait: u64,
 }

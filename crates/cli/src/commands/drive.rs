@@ -31,7 +31,8 @@ pub fn run(options: &DriveOptions, locale: &Locale, screen: Screen) -> Outcome {
     let credentials = log_in(options, locale, screen)?;
     write_private(&options.output, &credentials).map_err(|error| failed(&options.output, "write", &error))?;
     let values = [("file", file.as_str().into())];
-    screen.result(&LoggedIn { credentials_file: file.clone() }, || locale.say_with("drive-logged-in", &values) + "\n")?;
+    screen
+        .result(&LoggedIn { credentials_file: file.clone() }, || locale.say_with("drive-logged-in", &values) + "\n")?;
     Ok(ExitStatus::Success)
 }
 
@@ -59,7 +60,10 @@ fn write_private(path: &Path, content: &str) -> io::Result<()> {
 }
 
 fn folder_of(path: &Path) -> String {
-    path.parent().map(|folder| folder.display().to_string()).filter(|folder| !folder.is_empty()).unwrap_or(".".to_owned())
+    path.parent()
+        .map(|folder| folder.display().to_string())
+        .filter(|folder| !folder.is_empty())
+        .unwrap_or(".".to_owned())
 }
 
 fn failed(path: &Path, action: &'static str, error: &io::Error) -> StorageError {

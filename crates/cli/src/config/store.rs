@@ -249,7 +249,9 @@ mod tests {
         assert_eq!((settings.secrets.get("access_key"), settings.secrets.get("secret_key")), (Some("A"), Some("hush")));
         let section = self::section("gdrive_folder_id = \"1AbC_x-Y\"\ngdrive_credentials = \"drive.json\"");
         assert!(!section.holds_secret() && section.url.as_deref() == Some("gdrive://1AbC_x-Y"));
-        assert!(matches!(&section.secrets["credentials"], SecretPlace::File(path) if path == Path::new("/etc/cadena/drive.json")));
+        assert!(
+            matches!(&section.secrets["credentials"], SecretPlace::File(path) if path == Path::new("/etc/cadena/drive.json"))
+        );
         assert!(self::section("gdrive_credentials = '{\"type\": \"x\"}'").holds_secret());
         assert_eq!(self::section("sync_dir = \"nube\"").url.as_deref(), Some("/etc/cadena/nube"));
     }

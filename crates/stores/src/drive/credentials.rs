@@ -145,7 +145,8 @@ impl Credentials {
         let Credentials::Service { email, key_id, key, subject, .. } = self else {
             return Err("a user's credentials sign nothing".to_owned());
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| "this host's clock is before 1970")?.as_secs();
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| "this host's clock is before 1970")?.as_secs();
         let header = Header { alg: "RS256", typ: "JWT", kid: key_id.as_deref() };
         let claims = Claims {
             iss: email,
@@ -170,12 +171,10 @@ impl Credentials {
     pub fn hide_in(&self, text: &str) -> String {
         match self {
             Credentials::Service { .. } => text.to_owned(),
-            Credentials::User { client_secret, refresh_token, .. } => {
-                [client_secret, refresh_token].iter().filter(|secret| !secret.0.is_empty()).fold(
-                    text.to_owned(),
-                    |text, secret| text.replace(&secret.0, "…"),
-                )
-            }
+            Credentials::User { client_secret, refresh_token, .. } => [client_secret, refresh_token]
+                .iter()
+                .filter(|secret| !secret.0.is_empty())
+                .fold(text.to_owned(), |text, secret| text.replace(&secret.0, "…")),
         }
     }
 }

@@ -185,7 +185,11 @@ impl Drive {
         if parents.is_empty() {
             return Ok(Vec::new());
         }
-        let search = format!("name = {} and {} and mimeType != '{FOLDER_TYPE}' and trashed = false", quoted(name), within(parents));
+        let search = format!(
+            "name = {} and {} and mimeType != '{FOLDER_TYPE}' and trashed = false",
+            quoted(name),
+            within(parents)
+        );
         let mut found = self.search(&search, None)?;
         // A search may be broader than we mean it, as in letters' cases.
         found.retain(|file| file.name == name && !file.is_folder() && file.size_bytes().is_some());
@@ -195,7 +199,11 @@ impl Drive {
 
     /// Finds the folders of a name in any of some folders, the oldest first.
     pub(super) fn find_folders(&self, parents: &[String], name: &str) -> Result<Vec<File>, Failure> {
-        let search = format!("name = {} and {} and mimeType = '{FOLDER_TYPE}' and trashed = false", quoted(name), within(parents));
+        let search = format!(
+            "name = {} and {} and mimeType = '{FOLDER_TYPE}' and trashed = false",
+            quoted(name),
+            within(parents)
+        );
         let mut found = self.search(&search, None)?;
         found.retain(|file| file.name == name && file.is_folder());
         found.sort_by(|a, b| a.age().cmp(&b.age()));
@@ -234,7 +242,9 @@ impl Drive {
         }
         let answer = self.ask(&ask)?;
         if let Some(range) = range {
-            let began = answer.header("content-range").and_then(|text| text.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
+            let began = answer
+                .header("content-range")
+                .and_then(|text| text.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
             if began != Some(range.start) || answer.content.len() as u64 != range.end - range.start {
                 return Err(Failure::Unreachable("another range came than was asked for".to_owned()));
             }
@@ -346,7 +356,8 @@ mod tests {
 
     #[test]
     fn what_arrived_is_compared() {
-        let file: File = serde_json::from_value(serde_json::json!({"id": "1", "size": "3", "sha256Checksum": "ab"})).unwrap();
+        let file: File =
+            serde_json::from_value(serde_json::json!({"id": "1", "size": "3", "sha256Checksum": "ab"})).unwrap();
         assert!(file.compare(3, "AB").is_ok());
         for (size_bytes, sha256) in [(3, "cd"), (4, "ab")] {
             assert!(matches!(file.compare(size_bytes, sha256), Err(Failure::WrongBytes(_))));

@@ -139,7 +139,9 @@ impl DriveLogin {
                     // A browser opens connections that it does not use.
                     Err(error) => tracing::debug!(kind = ?error.kind(), "a connection that brought nothing"),
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(50)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::thread::sleep(Duration::from_millis(50))
+                }
                 Err(error) => return Err(failed(&error.to_string())),
             }
         }
@@ -178,7 +180,8 @@ impl DriveLogin {
     /// Understands where the browser was sent. Whoever does not know the state is not who was asked.
     fn outcome(&self, target: &str) -> Option<Result<Hidden, StorageError>> {
         let url = reqwest::Url::parse(&self.redirect).ok()?.join(target).ok()?;
-        let value = |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+        let value =
+            |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
         if value("state")? != self.state {
             return None;
         }

@@ -32,13 +32,7 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub fn new(method: Method, path: &'a str, query: &'a [(&'a str, &'a str)]) -> Self {
-        Ask {
-            method,
-            target: Target::Path(path, query),
-            headers: Vec::new(),
-            content: Bytes::new(),
-            expected_bytes: 0,
-        }
+        Ask { method, target: Target::Path(path, query), headers: Vec::new(), content: Bytes::new(), expected_bytes: 0 }
     }
 }
 
@@ -136,7 +130,8 @@ pub(super) fn check_endpoint(address: &str) -> Result<(), String> {
 /// Encodes a form, or a query.
 pub(super) fn form_encoded(pairs: &[(&str, String)]) -> String {
     let encoded = |text: &str| crate::s3::encoded(text, false);
-    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    let pairs: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
     pairs.join("&")
 }
 
@@ -194,8 +189,11 @@ fn refusal(answer: &Answer) -> Failure {
                           or a person's credentials (cadena drive login)";
             return Failure::Setting { setting: "gdrive_folder_id", detail: detail.to_owned() };
         }
-        "storageQuotaExceeded" | "teamDriveFileLimitExceeded" | "numChildrenInNonRootLimitExceeded"
-        | "activeItemCreationLimitExceeded" | "quotaExceeded" => return Failure::Full,
+        "storageQuotaExceeded"
+        | "teamDriveFileLimitExceeded"
+        | "numChildrenInNonRootLimitExceeded"
+        | "activeItemCreationLimitExceeded"
+        | "quotaExceeded" => return Failure::Full,
         "accessNotConfigured" => return Failure::Credentials(said),
         _ => {}
     }
@@ -219,7 +217,8 @@ mod tests {
     use super::*;
 
     fn refused(status: u16, reason: &str, message: &str) -> Failure {
-        let content = serde_json::json!({"error": {"code": status, "message": message, "errors": [{"reason": reason}]}});
+        let content =
+            serde_json::json!({"error": {"code": status, "message": message, "errors": [{"reason": reason}]}});
         let status = StatusCode::from_u16(status).unwrap();
         refusal(&Answer { status, headers: HeaderMap::new(), content: content.to_string().into() })
     }
@@ -243,7 +242,9 @@ mod tests {
 
     #[test]
     fn only_this_host_is_spoken_to_in_the_clear() {
-        for address in ["https://www.googleapis.com", "http://127.0.0.1:1", "http://localhost:1/token", "http://[::1]:2"] {
+        for address in
+            ["https://www.googleapis.com", "http://127.0.0.1:1", "http://localhost:1/token", "http://[::1]:2"]
+        {
             assert!(check_endpoint(address).is_ok(), "{address}");
         }
         for address in ["http://www.googleapis.com", "ftp://x", "x", "http://127.0.0.1.example.com"] {

@@ -183,14 +183,8 @@ impl ClientStream for DriveStream {
         let content = Bytes::from(std::mem::take(&mut self.buffer));
         if self.session.is_none() && content.len() <= MULTIPART_BYTES {
             let patience = self.drive.shared.patience;
-            let put = crate::remote::put_once(
-                &self.drive,
-                &patience,
-                &self.key,
-                &content,
-                Condition::Absent,
-                &self.writer,
-            );
+            let put =
+                crate::remote::put_once(&self.drive, &patience, &self.key, &content, Condition::Absent, &self.writer);
             return put.map(|_| ()).map_err(|gave_up| gave_up.failure);
         }
         let there = self.drive.patiently(|_| self.drive.find_key(&self.key))?;
