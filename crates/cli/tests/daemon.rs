@@ -188,7 +188,7 @@ fn the_schedule_is_shown_and_set_as_the_description_says() {
     assert_eq!(set(&["validacion", "--off"])["rule"], "off");
     let jobs = ok(&cadena, &["schedule", "show", "--json"]).json()["jobs"].clone();
     let sources: Vec<&Value> = jobs.as_array().expect("jobs").iter().map(|job| &job["source"]).collect();
-    assert_eq!(sources, ["repository", "repository", "repository", "repository", "default"]);
+    assert_eq!(sources, ["repository", "repository", "repository", "repository", "default", "default"]);
     assert_eq!(jobs[3]["next"], serde_json::json!([]));
     set(&["FULL", "--default"]);
     let jobs = ok(&cadena, &["schedule", "show", "--json"]).json()["jobs"].clone();

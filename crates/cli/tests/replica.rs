@@ -11,10 +11,12 @@ use common::Cadena;
 use daemon_support::{cadena_for, completed, journal};
 use pgformat::Lsn;
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use stream_support::{Clock, Daemon, archived, daemon_log, make_clock, ok, streamed_options, wait_for};
+use testkit::stores::S3Server;
 use testkit::{TestCluster, TestFolder, available_versions};
 
 const REPLICAS: &str = "[[replica]]\nname = \"usb\"\nprovider = \"LOCAL\"\nsync_dir = \"usb\"\npartial_seconds = 1\n\
@@ -165,6 +167,71 @@ fn a_command_without_a_daemon_sends_its_backup_and_bad_copies_are_found_and_mend
     let events = journal(&cadena);
     for key in ["replica-failing", "replica-recovered", "replica-verified"] {
         assert!(events.iter().any(|event| event == key), "{key} of {events:?}");
+    }
+}
+
+/// A folder here and a bucket elsewhere, by the description's own names; the bucket alone is enough, also to get one database back.
+#[test]
+fn a_bucket_follows_the_repository_and_one_database_comes_back_from_it() {
+    let Some(version) = available_versions().pop() else { return };
+    let bucket = S3Server::start();
+    let cluster = TestCluster::new(version, &streamed_options());
+    let cadena = cadena_for(&cluster).variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string());
+    let config = format!(
+        "[[replica]]\nname = \"nube\"\nprovider = \"S3\"\nurl = \"s3://{}/produccion\"\nendpoint = \"{}\"\ns3_region = \"us-east-1\"\n\
+         s3_access_key = \"{}\"\ns3_secret_key_env = \"NUBE_SECRETO\"\npartial_seconds = 1\n",
+        S3Server::BUCKET,
+        bucket.endpoint(),
+        S3Server::ACCESS_KEY
+    );
+    let file = cadena.write("cadena.toml", &config);
+    let open = cadena.run(&["replica", "list", "--json"]);
+    assert_eq!((open.code, open.json()["error"]["key"].as_str()), (2, Some("config-password-readable")), "{open:?}");
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    let cadena = cadena.variable("NUBE_SECRETO", S3Server::SECRET_KEY);
+    ok(&cadena, &["init", "--slot"]);
+    cluster.sql("CREATE DATABASE tienda");
+    cluster.sql_in(
+        "tienda",
+        "CREATE TABLE pedido AS SELECT n AS id, md5(n::text) AS que FROM generate_series(1, 50000) n",
+    );
+    let daemon = Daemon::start(&cadena);
+    wait_for("the stream", || daemon_log(&cadena).contains("INFO"));
+    ok(&cadena, &["full"]);
+    cluster.sql_in("tienda", "UPDATE pedido SET que = 'x' WHERE id % 10 = 0");
+    ok(&cadena, &["incremental"]);
+    let wanted = cluster.sql_in("tienda", "SELECT md5(string_agg(que, ',' ORDER BY id)) FROM pedido");
+    let end = cluster.current_lsn();
+    cluster.sql("SELECT pg_switch_wal(); CREATE TABLE later()");
+    wait_for("the bucket", || restorable_until(&cadena, "nube").is_some_and(|lsn| lsn >= end));
+    let row = "SELECT nube_subido, nube_proveedor, nube_url FROM seguridad.backup_manifest ORDER BY id DESC LIMIT 1";
+    wait_for("the catalog", || cluster.sql(row).starts_with("t|S3|s3://"));
+    assert_eq!(daemon.stop(), Some(0), "{}", daemon_log(&cadena));
+    cluster.sql_in("tienda", "DROP TABLE pedido");
+
+    // What this machine had is gone; the bucket and its credentials are not.
+    std::fs::remove_dir_all(cadena.path("backups_incrementales")).expect("removed");
+    let work = TestFolder::new();
+    let (owner, place) = (cluster.owner().name.clone(), work.path().display().to_string());
+    let point = end.to_string();
+    let arguments =
+        ["restore", "--from-replica", "nube", "--lsn", &point, "--database", "tienda", "--as", "tienda_nueva"];
+    let answer = cadena.run(&[&arguments[..], &["--owner", &owner, "--work-dir", &place, "--json"]].concat());
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let found = cluster.sql_in("tienda_nueva", "SELECT md5(string_agg(que, ',' ORDER BY id)) FROM pedido");
+    assert_eq!(found, wanted);
+    assert_eq!(ok(&cadena, &["validate", "--from-replica", "nube", "--level", "deep", "--json"]).json()["valid"], true);
+    ok(&cadena, &["replica", "pull", "nube"]);
+    let verified = ok(&cadena, &["replica", "verify", "--json"]).json();
+    assert_eq!(
+        (&verified["findings"], &verified["good_backups"]),
+        (&Value::Array(Vec::new()), &4.into()),
+        "{verified}"
+    );
+    for text in
+        [daemon_log(&cadena), ok(&cadena, &["replica", "list"]).stdout, ok(&cadena, &["status", "--json"]).stdout]
+    {
+        assert!(!text.contains(S3Server::SECRET_KEY) && !text.contains(S3Server::ACCESS_KEY), "{text}");
     }
 }
 

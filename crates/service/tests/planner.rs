@@ -85,13 +85,14 @@ fn missed_runs_are_made_up_once_each_and_in_order() {
     let now = time("2027-01-05T12:00:00Z");
     let (mut planner, _) = Planner::new(Some(memory), seed(), &records, now);
     let events = planner.look(now);
-    assert_eq!(keys(&events), ["run-missed"; 5]);
+    assert_eq!(keys(&events), ["run-missed"; 6]);
     let wanted = [
         (Job::Full, time("2027-01-01T00:00:00Z")),
         (Job::Differential, time("2027-01-03T23:30:00Z")),
         (Job::Incremental, time("2027-01-04T23:00:00Z")),
         (Job::Validate, time("2027-01-05T01:00:00Z")),
         (Job::Cleanup, time("2027-01-04T02:00:00Z")),
+        (Job::Drill, time("2027-01-03T04:00:00Z")),
     ];
     assert_eq!(drain(&mut planner, &mut records, now), wanted);
     assert_eq!(drain(&mut planner, &mut records, now), []);
@@ -387,7 +388,7 @@ proptest! {
                 "America/Argentina/Buenos_Aires"),
             // All due together.
             _ => schedule(&[(Job::Full, "0 0 * * *"), (Job::Differential, "0 */12 * * *"), (Job::Incremental, "0 */4 * * *"),
-                (Job::Validate, "off"), (Job::Cleanup, "off")], "UTC"),
+                (Job::Validate, "off"), (Job::Cleanup, "off"), (Job::Drill, "off")], "UTC"),
         };
         let first_start = Timestamp::from_second(start).expect("a time");
         let mut world = World { schedule, now: first_start, disk: None, records: Vec::new(), planner: None, first_start,

@@ -29,6 +29,7 @@ impl RuleFile for Evening {
             (Job::Incremental, "0 23 * * *"),
             (Job::Validate, "off"),
             (Job::Cleanup, "off"),
+            (Job::Drill, "off"),
         ];
         Ok(FileRules { rules: rules(&jobs), zone: TimeZone::UTC })
     }
@@ -157,7 +158,7 @@ fn rules_that_can_not_be_read_at_the_start_are_an_error() {
         );
     }
     // A job of a newer program is none of ours.
-    std::fs::write(folder.path().join(SCHEDULE_KEY), r#"{"format_version": 1, "jobs": {"DRILL": {"every": "moon"}}}"#)
+    std::fs::write(folder.path().join(SCHEDULE_KEY), r#"{"format_version": 1, "jobs": {"BLESS": {"every": "moon"}}}"#)
         .expect("a write");
     evening_of(folder_storage(folder.path()), "2026-11-24T22:55:00Z", "2026-11-24T22:57:00Z", &Ears::default())
         .expect("a start");
@@ -174,7 +175,12 @@ impl RuleFile for Changing<'_> {
         } else if minute("2026-11-24T23:10:00Z") {
             Err(json!({"key": "config-syntax"}))
         } else {
-            let jobs = [(Job::Incremental, "*/15 * * * *"), (Job::Validate, "off"), (Job::Cleanup, "off")];
+            let jobs = [
+                (Job::Incremental, "*/15 * * * *"),
+                (Job::Validate, "off"),
+                (Job::Cleanup, "off"),
+                (Job::Drill, "off"),
+            ];
             Ok(FileRules { rules: rules(&jobs), zone: TimeZone::UTC })
         }
     }

@@ -1,13 +1,13 @@
 use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
 use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
+use super::drill::{DrillOptions, ValidateLevelArg};
 use super::drive::DriveOptions;
 use super::notify::NotifyOptions;
 use super::replica::ReplicaOptions;
 use super::schedule::ScheduleOptions;
 use super::values::{
-    self, ArchiveModeArg, ChangesArg, CheckpointArg, LevelArg, ReaderArg, TablespaceMapping, TargetActionArg,
-    WalDeliveryArg,
+    self, ArchiveModeArg, ChangesArg, CheckpointArg, ReaderArg, TablespaceMapping, TargetActionArg, WalDeliveryArg,
 };
 use crate::locale::Language;
 use clap::{Args, Parser, Subcommand};
@@ -146,13 +146,15 @@ pub struct MergeOptions {
 pub struct ValidateOptions {
     #[arg(value_name = "ID", value_parser = values::backup_id)]
     pub id: Option<u64>,
+    #[command(flatten)]
+    pub drill: DrillOptions,
     #[arg(long, requires = "id")]
     pub chain: bool,
     #[arg(long, conflicts_with = "id")]
     pub due: bool,
     #[arg(long, value_enum, default_value = "checksum", hide_possible_values = true, hide_default_value = true)]
     #[arg(value_name = "LEVEL")]
-    pub level: LevelArg,
+    pub level: ValidateLevelArg,
     #[arg(long, value_name = "N", value_parser = values::jobs)]
     pub jobs: Option<usize>,
 }

@@ -4,6 +4,7 @@ mod catalog;
 mod cleanup;
 mod commands;
 mod database;
+mod drill;
 mod drive;
 mod help;
 mod instant;
@@ -22,6 +23,7 @@ pub use commands::{
     WalPushOptions,
 };
 pub use database::{ExploreOptions, ExportOptions, WorkOptions};
+pub use drill::ValidateLevelArg;
 pub use drive::{DriveCommand, DriveLoginOptions, DriveOptions};
 #[cfg(test)]
 pub use help::needed_keys;

@@ -8,6 +8,7 @@ mod check;
 mod cleanup;
 mod completions;
 mod demo;
+mod drill;
 mod drive;
 mod explore;
 mod export;
@@ -32,7 +33,7 @@ mod wal_push;
 mod windows;
 
 use crate::app::Session;
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, ValidateLevelArg};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::locale::Locale;
@@ -95,6 +96,7 @@ fn run_command(session: &Session, cli: &Cli) -> Outcome {
         Command::Cleanup(options) => cleanup::run(session, options),
         Command::Replica(options) => replica::run(session, options),
         Command::Status => status::run(session),
+        Command::Validate(options) if options.level == ValidateLevelArg::Drill => drill::run(session, options),
         Command::Validate(options) => validate::run(session, options),
         Command::Preview(options) => preview::run(session, options),
         Command::Restore(options) => restore::run(session, options, cli.global.port),
@@ -140,7 +142,9 @@ fn refuse_to_write_a_replica(session: &Session, command: &Command) -> Result<(),
 /// Returns where the repository is: with `--from-replica`, the replica, which is only read.
 fn storage(session: &Session) -> Result<Arc<dyn Storage>, Failure> {
     match &session.settings.from_replica {
-        Some(name) => Ok(Arc::new(ReadOnly(replica::named(session, name)?.open()?.replica.storage))),
+        Some(name) => Ok(Arc::new(ReadOnly(
+            replica::named(session, name)?.open(&session.settings.monitoring.environment)?.replica.storage,
+        ))),
         None => Ok(cadena::stores::open(&session.settings.store)?),
     }
 }

@@ -39,7 +39,12 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
     let settings = DaemonSettings {
         connection: session.settings.connection.clone(),
         repository,
-        replicas: session.settings.replicas.iter().map(|replica| replica.open()).collect::<Result<_, _>>()?,
+        replicas: session
+            .settings
+            .replicas
+            .iter()
+            .map(|replica| replica.open(&session.settings.monitoring.environment))
+            .collect::<Result<_, _>>()?,
         policies: &policies,
         receive: (!options.no_wal).then(|| receive_options(session, StopWhen::Never)),
         schedule: (!options.no_schedule).then(|| ScheduleSettings {

@@ -55,7 +55,6 @@ pub fn recovery_request(
 /// environment nor the right to read our configuration, and then no credentials.
 fn fetch_command(session: &Session, delivery: WalDelivery) -> Option<Vec<String>> {
     if session.settings.from_replica.is_some() {
-        // What a replica needs to be read (names, credentials) is this user's, and the server often another's.
         return None;
     }
     let program = std::env::current_exe().ok()?.to_str()?.to_owned();

@@ -3,7 +3,7 @@
 use super::catalog_hook::CatalogHook;
 use super::{Outcome, open_repository};
 use crate::app::Session;
-use crate::args::ValidateOptions;
+use crate::args::{UsageError, ValidateOptions};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::render::{Align, Problem, Table, described, problem_of, units};
@@ -33,6 +33,11 @@ struct ValidateReport {
 
 /// Validates one backup, a chain, what is due, or all completed ones; a damaged one does not keep the others from being looked at.
 pub fn run(session: &Session, options: &ValidateOptions) -> Outcome {
+    if options.drill.is_given() {
+        let (argument, other) =
+            ("--at, --lsn, --name, --owner, --work-dir".to_owned(), "--level checksum | deep".to_owned());
+        return Err(UsageError::UsageConflict { argument, other }.into());
+    }
     let repository = open_repository(session)?;
     let validations =
         if options.due { due(session, options, &repository) } else { chosen(session, options, &repository) };
@@ -81,7 +86,7 @@ fn due(session: &Session, options: &ValidateOptions, repository: &Repository) ->
 /// Returns what this command may take; without a limit of time, since somebody waits for it.
 fn due_validations(session: &Session, options: &ValidateOptions) -> DueValidations {
     let jobs = options.jobs.unwrap_or(session.settings.jobs);
-    DueValidations { level: options.level.into(), jobs, ..session.settings.validation.due(jobs, session.who()) }
+    DueValidations { level: options.level.reading(), jobs, ..session.settings.validation.due(jobs, session.who()) }
 }
 
 fn validated(

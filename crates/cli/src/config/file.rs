@@ -1,9 +1,12 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
+use super::drill::{DRILL, take_drill};
 use super::notify::take_channels;
 use super::replica::{REPLICA, take_replicas};
 use super::store::StoreSection;
-use super::{CatalogConfig, ChannelConfig, ConfigError, MetricsConfig, ReplicaConfig, ValidationConfig, schema};
+use super::{
+    CatalogConfig, ChannelConfig, ConfigError, DrillConfig, MetricsConfig, ReplicaConfig, ValidationConfig, schema,
+};
 use crate::args::{
     CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, parse_bounded, parse_choice, parse_limit, parse_rate,
     parse_rule, parse_slot_name,
@@ -47,6 +50,7 @@ pub struct FileConfig {
     pub catalog: CatalogConfig,
     pub notify: Vec<ChannelConfig>,
     pub replicas: Vec<ReplicaConfig>,
+    pub drill: DrillConfig,
     pub metrics: MetricsConfig,
     pub cluster_name: Option<String>,
     pub lang: Option<Language>,
@@ -97,6 +101,10 @@ impl FileConfig {
         let section = name.get_ref().as_ref();
         if section == schema::NOTIFY {
             self.notify = take_channels(place, value)?;
+            return Ok(());
+        }
+        if section == DRILL {
+            self.drill = take_drill(place, value)?;
             return Ok(());
         }
         if section == REPLICA {
@@ -205,11 +213,10 @@ impl FileConfig {
             url.contains("password") || user_info.is_some_and(|info| info.contains(':'))
         });
         let in_channel = self.notify.iter().any(ChannelConfig::holds_secret);
-        let in_replica = self.replicas.iter().any(ReplicaConfig::holds_secret);
         in_url
             || in_channel
-            || in_replica
             || self.store.holds_secret()
+            || self.replicas.iter().any(ReplicaConfig::holds_secret)
             || self.keywords.iter().any(|(name, _)| name == "password")
     }
 }
@@ -380,6 +387,7 @@ diferencial = "30 23 * * SUN"
 incremental = "*/3 * * * * *"
 validate = "off"
 cleanup = "0 2 * * 1"
+drill = "off"
 [validation]
 level = "deep"
 again_days = 3
@@ -416,7 +424,7 @@ pg_bin_path = "/usr/lib/postgresql/17/bin"
         assert_eq!(config.max_slot_retained_bytes, Some(Some(10 << 30)));
         assert_eq!((config.wal_compression_level, config.wal_push_ahead), (Some(-3), Some(0)));
         assert_eq!((config.catalog.enabled, config.catalog.language), (CatalogUse::On, Language::English));
-        assert_eq!(config.schedule.len(), 5);
+        assert_eq!(config.schedule.len(), 6);
         assert_eq!((config.validation.again_days, config.validation.max_minutes), (3, None));
         let policy = config.retention.unwrap_or_else(Policy::standard);
         let numbers = (policy.full_months, policy.differential_weeks, policy.incremental_days, policy.min_chains);

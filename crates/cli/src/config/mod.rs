@@ -1,6 +1,7 @@
 //! Where does a setting come from? Flags over environment over `cadena.toml` over defaults.
 
 mod catalog;
+mod drill;
 mod environment;
 mod error;
 mod file;
@@ -13,6 +14,7 @@ mod table;
 mod validation;
 
 pub use catalog::{CatalogConfig, CatalogUse};
+pub use drill::DrillConfig;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::FileConfig;

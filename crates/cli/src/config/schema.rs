@@ -11,7 +11,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ("wal", &["slot", "max_slot_retained", "compression_level", "push_ahead"]),
     ("restore", &["work_dir"]),
     ("catalog", &["enabled", "lang"]),
-    ("schedule", &["full", "diferencial", "incremental", "validate", "cleanup"]),
+    ("schedule", &["full", "diferencial", "incremental", "validate", "cleanup", "drill"]),
     ("validation", &["level", "again_days", "max_minutes"]),
     ("retention", &["full_months", "differential_weeks", "incremental_days", "min_chains", "wal_days"]),
     ("metrics", &["listen", "allow_remote"]),
@@ -23,7 +23,7 @@ pub const NOTIFY: &str = "notify";
 
 /// Returns the name of every section.
 pub fn section_names() -> impl Iterator<Item = &'static str> {
-    SECTIONS.iter().map(|(name, _)| *name).chain([NOTIFY, super::replica::REPLICA])
+    SECTIONS.iter().map(|(name, _)| *name).chain([NOTIFY, super::replica::REPLICA, super::drill::DRILL])
 }
 
 /// Returns the keys of a section, or `None` when there is no such section.

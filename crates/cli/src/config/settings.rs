@@ -2,7 +2,9 @@
 
 use super::file::parse_time_zone;
 use super::store::StoreSection;
-use super::{CatalogConfig, ConfigError, Environment, FileConfig, MonitoringConfig, ReplicaConfig, ValidationConfig};
+use super::{
+    CatalogConfig, ConfigError, DrillConfig, Environment, FileConfig, MonitoringConfig, ReplicaConfig, ValidationConfig,
+};
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
 use cadena::cluster::{BinarySearch, ConnectionSettings};
@@ -71,6 +73,8 @@ pub struct Settings {
     pub retention: Option<Policy>,
     /// Where copies go.
     pub replicas: Vec<ReplicaConfig>,
+    /// What a drill looks at.
+    pub drill: DrillConfig,
     /// The replica that is read in the repository's place.
     pub from_replica: Option<String>,
     /// The configuration file that was read.
@@ -120,7 +124,8 @@ impl Settings {
                 .into_iter()
                 .find_map(|name| environment.raw(name)?.to_str().map(str::to_owned)),
             retention: file.retention,
-            replicas: file.replicas.into_iter().map(|replica| replica.with_environment(environment)).collect(),
+            replicas: file.replicas,
+            drill: file.drill,
             from_replica: flags.from_replica.clone(),
             config_file: file.path,
         })

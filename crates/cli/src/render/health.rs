@@ -38,6 +38,7 @@ pub fn health_text(health: &RepositoryHealth, messages: &[String], locale: &Loca
     );
     section(&locale.say("status-wal"), facts(&wal_facts(&health.wal, locale, zone)));
     section(&locale.say("status-validation"), facts(&validation_facts(health, locale, zone)));
+    section(&locale.say("status-drill"), facts(&drill_facts(health, locale, zone)));
     section(&locale.say("status-replicas"), replicas_text(health, locale, zone));
     section(&locale.say("status-space"), facts(&space_facts(health, locale)));
     text
@@ -149,6 +150,30 @@ fn branches(links: &[ChainLink], index: usize) -> String {
         text.push_str(if goes_on(depth) { "├─ " } else { "└─ " });
     }
     text
+}
+
+/// What was proved, and when.
+fn drill_facts(health: &RepositoryHealth, locale: &Locale, zone: &TimeZone) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    let proved = health.drills.proved.as_ref().map_or_else(
+        || locale.say("status-drill-never"),
+        |drill| {
+            let time =
+                |at: Option<jiff::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| units::local_time(at, zone));
+            let values = [
+                ("instant", time(drill.target_time).into()),
+                ("at", time(Some(drill.at)).into()),
+                ("rto", units::duration(drill.rto_seconds.unwrap_or_default(), locale.language()).into()),
+            ];
+            locale.say_with("status-drill-proved-value", &values)
+        },
+    );
+    rows.push((locale.say("status-drill-proved"), proved));
+    if let Some(last) = &health.drills.last {
+        let text = format!("{} {}", units::local_time(last.at, zone), last.result.word());
+        rows.push((locale.say("status-drill-last"), text));
+    }
+    rows
 }
 
 /// One line for each replica: how many of the completed backups are there, and how far the log goes.

@@ -25,7 +25,7 @@ pub fn options() -> ClusterOptions {
 
 /// A file with every job off but those that are named.
 pub fn schedule_file(cadena: &Cadena, jobs: &[(&str, &str)], more: &str) -> PathBuf {
-    let all = ["full", "diferencial", "incremental", "validate", "cleanup"];
+    let all = ["full", "diferencial", "incremental", "validate", "cleanup", "drill"];
     let rule = |job: &&str| jobs.iter().find(|(name, _)| name == job).map_or("off", |(_, rule)| *rule);
     let lines: String = all.iter().map(|job| format!("{job} = \"{}\"\n", rule(job))).collect();
     cadena.write("cadena.toml", &format!("{more}\n[schedule]\n{lines}"))

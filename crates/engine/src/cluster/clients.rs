@@ -27,6 +27,11 @@ impl ClientPrograms {
         self.folder.join(file_name("pg_restore"))
     }
 
+    /// Returns the path of `pg_amcheck`, where the package has it.
+    pub fn amcheck(&self) -> Option<PathBuf> {
+        Some(self.folder.join(file_name("pg_amcheck"))).filter(|path| path.is_file())
+    }
+
     fn in_folder(folder: &Path) -> Option<Self> {
         let found = ClientPrograms { folder: folder.to_owned(), version: MajorVersion::V14 };
         if !found.restore().is_file() || !found.dump().is_file() {

@@ -1,6 +1,7 @@
 //! How do we talk to a PostgreSQL cluster? libpq under a thin safe wrapper, a probe, the backup session, the server's files
 //! over SQL, and the server's own programs. SQL text lives here and nowhere else in the engine.
 
+mod assertion;
 mod binaries;
 mod clients;
 mod connection;
@@ -20,6 +21,7 @@ pub(crate) mod slots;
 pub(crate) mod summarizer;
 mod superuser;
 
+pub use assertion::{AssertionAnswer, ask_assertion, connectable_databases};
 pub use binaries::{BinarySearch, PostgresBinaries};
 pub use clients::{ClientConnection, ClientPrograms};
 pub use connection::{CancelHandle, Connection};

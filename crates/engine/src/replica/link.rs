@@ -231,7 +231,7 @@ impl ReplicaLink {
         self.replica.storage.as_ref()
     }
 
-    pub(super) fn terms<'a>(&'a self, cancel: &'a Cancel, advance: &'a dyn Fn(u64)) -> CopyTerms<'a> {
+    pub(super) fn terms<'a>(&'a self, cancel: &'a Cancel, advance: &'a (dyn Fn(u64) + Sync)) -> CopyTerms<'a> {
         CopyTerms { rate: &self.rate, cancel, advance }
     }
 

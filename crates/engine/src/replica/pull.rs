@@ -52,7 +52,7 @@ pub fn pull(
     replica: &Replica,
     into: &Arc<dyn Storage>,
     request: PullRequest,
-    step: &dyn Fn(ReplicaStep),
+    step: &(dyn Fn(ReplicaStep) + Sync),
     cancel: &Cancel,
 ) -> Result<PullOutcome, Error> {
     let begin = Instant::now();

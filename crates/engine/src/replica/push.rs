@@ -50,7 +50,7 @@ impl ReplicaLink {
         policy: Option<&Policy>,
         now: &Zoned,
         only: Option<BackupId>,
-        step: &dyn Fn(ReplicaStep),
+        step: &(dyn Fn(ReplicaStep) + Sync),
         cancel: &Cancel,
     ) -> Result<PushedBackups, Error> {
         self.reach()?;
@@ -121,7 +121,12 @@ impl ReplicaLink {
     }
 
     /// Sends one backup: what belongs to it, its archive, its record.
-    fn push_backup(&self, record: &BackupRecord, step: &dyn Fn(ReplicaStep), cancel: &Cancel) -> Result<u64, Error> {
+    fn push_backup(
+        &self,
+        record: &BackupRecord,
+        step: &(dyn Fn(ReplicaStep) + Sync),
+        cancel: &Cancel,
+    ) -> Result<u64, Error> {
         let Some((archive, record_key)) = archive_and_record(&record.archive_name) else { return Ok(0) };
         let begin = Instant::now();
         let from = self.source.storage().as_ref();

@@ -102,7 +102,7 @@ impl Place<'_> {
 struct Verifier<'a> {
     places: Vec<Place<'a>>,
     request: VerifyRequest,
-    step: &'a dyn Fn(ReplicaStep),
+    step: &'a (dyn Fn(ReplicaStep) + Sync),
     cancel: &'a Cancel,
     report: CopyReport,
 }
@@ -118,7 +118,7 @@ pub fn verify(
     source: &Repository,
     links: &[&ReplicaLink],
     request: VerifyRequest,
-    step: &dyn Fn(ReplicaStep),
+    step: &(dyn Fn(ReplicaStep) + Sync),
     cancel: &Cancel,
 ) -> Result<CopyReport, Error> {
     let begin = Instant::now();

@@ -6,6 +6,7 @@
 
 mod apply;
 mod database;
+mod drill;
 mod error;
 mod files;
 mod note;
@@ -23,6 +24,10 @@ pub use apply::{OverOutcome, RestoreOutcome, apply};
 pub use database::{
     DatabaseError, DatabaseOutcome, DatabasePlan, DatabaseRequest, DumpParts, ExportOutcome, ExportRequest,
     export_database, export_live, restore_database,
+};
+pub use drill::{
+    Assertion, AssertionOutcome, DRILLS_PREFIX, DrillFinding, DrillReport, DrillRequest, DrillTimes, LastDrill,
+    LastDrills, drill,
 };
 pub use error::RestoreError;
 pub(crate) use files::{Layout, survey};

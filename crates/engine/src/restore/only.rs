@@ -1,6 +1,7 @@
 //! Which files does one database need? Its own, those of what every cluster has (catalogs that all share, the templates, `postgres`), and
 //! all that is no relation. Files of other databases are made with their length and without content.
 
+use super::throwaway::{ThrowAwayError, folder_error};
 use crate::Error;
 use crate::chain::{Chain, ChainReader, OutputMember};
 use pgformat::relation_file::{ForkNumber, RelationFile};
@@ -8,6 +9,9 @@ use pgformat::shared_catalog::{
     FIRST_NORMAL_OID, MAP_LIMIT_BYTES, PG_DATABASE_OID, SHARED_MAP_PATH, database_rows, mapped_file_number,
 };
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// A catalog of databases that is larger than this is read by nobody here: the whole cluster is restored then.
 const CATALOG_LIMIT_BYTES: u64 = 64 << 20;
@@ -69,6 +73,50 @@ impl KeptDatabases {
     }
 }
 
+/// The folders of the databases that are whole, held open: one that is there afterwards under the same name may have been made anew by recovery, out
+/// of a database that was left out (`CREATE DATABASE … OID n TEMPLATE other STRATEGY FILE_COPY`).
+#[derive(Debug)]
+pub(crate) struct KeptFolders {
+    folders: Vec<(PathBuf, File)>,
+}
+
+impl KeptFolders {
+    /// Opens them: `base/OID`, and `pg_tblspc/TABLESPACE/PG_…/OID`.
+    ///
+    /// # Errors
+    /// `ThrowAwayFolder`.
+    pub fn find(data_directory: &Path, kept: &KeptDatabases) -> Result<Self, ThrowAwayError> {
+        let mut parents = vec![data_directory.join("base")];
+        for tablespace in entries(&data_directory.join("pg_tblspc"))? {
+            parents.extend(entries(&tablespace)?);
+        }
+        let mut folders = Vec::new();
+        for oid in &kept.oids {
+            for path in parents.iter().map(|parent| parent.join(oid.to_string())).filter(|path| path.is_dir()) {
+                let opened = File::open(&path).map_err(|error| folder_error(&path, error))?;
+                folders.push((path, opened));
+            }
+        }
+        Ok(KeptFolders { folders })
+    }
+
+    /// Returns the first that is gone, or another one by now.
+    pub fn changed(&self) -> Option<&Path> {
+        let is_same = |(path, held): &&(PathBuf, File)| {
+            let same = |now: std::fs::Metadata| {
+                held.metadata().is_ok_and(|then| (then.dev(), then.ino()) == (now.dev(), now.ino()))
+            };
+            std::fs::metadata(path).is_ok_and(same)
+        };
+        self.folders.iter().find(|folder| !is_same(folder)).map(|(path, _)| path.as_path())
+    }
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, ThrowAwayError> {
+    let list = || std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>();
+    list().map_err(|error| folder_error(folder, error))
+}
+
 /// Reads a file of the chain; `None` when there is none, or one that is longer than `limit_bytes`.
 fn find(chain: &Chain, wanted: &dyn Fn(&[u8]) -> bool, limit_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
     for output in chain.outputs()? {
@@ -120,6 +168,20 @@ mod tests {
             assert!(!kept().leaves_out(path.as_bytes()), "{path}");
         }
         assert!(kept().holds(16390) && kept().holds(5) && !kept().holds(16391));
+    }
+
+    #[test]
+    fn a_folder_that_was_made_anew_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let (own, moved) = (root.path().join("base/16390"), root.path().join("pg_tblspc/16500/PG_17_202406281/16390"));
+        [&own, &moved].into_iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+        let folders = KeptFolders::find(root.path(), &kept()).unwrap();
+        assert_eq!((folders.folders.len(), folders.changed()), (2, None));
+        std::fs::remove_dir(&moved).unwrap();
+        std::fs::create_dir(&moved).unwrap();
+        assert_eq!(folders.changed(), Some(moved.as_path()));
+        std::fs::remove_dir(&own).unwrap();
+        assert_eq!(folders.changed(), Some(own.as_path()));
     }
 
     #[test]

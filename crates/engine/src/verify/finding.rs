@@ -61,7 +61,7 @@ pub enum FindingKind {
 
 /// Gathers findings, up to a bound.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     list: Vec<Finding>,
     omitted: u64,
     omitted_error: bool,

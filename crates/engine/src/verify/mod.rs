@@ -5,7 +5,7 @@
 mod campaign;
 mod deep;
 mod error;
-mod finding;
+pub(crate) mod finding;
 mod history;
 mod manifest;
 mod ordered_frames;

@@ -18,6 +18,12 @@ pub trait DaemonHooks: Send + Sync {
     /// [`RunFailure`].
     fn cleanup(&self, run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure>;
 
+    /// Restores into a throw-away cluster, and looks at it.
+    ///
+    /// # Errors
+    /// [`RunFailure`].
+    fn drill(&self, run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure>;
+
     /// Is told that a backup has its id and name: others may see that it is under way. It must not fail.
     fn backup_began(&self, _id: u64, _name: &str) {}
 
@@ -41,6 +47,7 @@ impl Runner for JobRunner<'_> {
             Job::Incremental => self.back_up(BackupKind::Incremental, run, cancel),
             Job::Validate => self.hooks.validate(run, cancel),
             Job::Cleanup => self.hooks.cleanup(run, cancel),
+            Job::Drill => self.hooks.drill(run, cancel),
         };
         self.hooks.after_run(run, &result);
         result

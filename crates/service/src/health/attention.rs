@@ -1,6 +1,7 @@
 use super::gather::last_completed;
 use super::{KindHealth, Space, WalHealth};
 use engine::replica::ReplicaState;
+use engine::restore::LastDrills;
 use engine::verify::{ValidationHistory, ValidationResult};
 use engine::wal::SlotFinding;
 use jiff::Timestamp;
@@ -48,6 +49,8 @@ pub enum Attention {
     AttentionReceiverWaiting { pid: u32, host: String, since: Timestamp, lsn: Lsn },
     /// The archive is behind the server.
     AttentionLag { lag_bytes: u64, lag_seconds: u64 },
+    /// The last drill found something wrong.
+    AttentionDrillFailed { at: Timestamp, report: String },
     /// A replica can't be reached, or refuses.
     AttentionReplicaFailing { replica: String, since: Timestamp, reason: Value },
     /// A replica lacks what it should have had for some time.
@@ -66,6 +69,7 @@ impl Attention {
             | Attention::AttentionNoBackup {}
             | Attention::AttentionFailed { .. }
             | Attention::AttentionInvalid { .. }
+            | Attention::AttentionDrillFailed { .. }
             | Attention::AttentionReplicaBad { .. }
             | Attention::AttentionReceiverDead { .. } => EventLevel::Error,
             Attention::AttentionSlot { finding } if finding["key"] == "slot-lost" => EventLevel::Error,
@@ -141,6 +145,14 @@ pub(super) fn of_space(space: &Space, contents: &RepositoryContents) -> Vec<Atte
     let needed_bytes = full.archive_bytes.saturating_add(full.archive_bytes / 10);
     let short = space.free_bytes.filter(|free| *free < needed_bytes);
     short.map(|free_bytes| Attention::AttentionSpace { free_bytes, needed_bytes }).into_iter().collect()
+}
+
+/// Looks at the last drill.
+pub(super) fn of_drills(drills: &LastDrills) -> Vec<Attention> {
+    let failed = drills.last.iter().filter(|last| last.result == ValidationResult::Failed);
+    failed
+        .map(|last| Attention::AttentionDrillFailed { at: last.at, report: last.report.clone().unwrap_or_default() })
+        .collect()
 }
 
 /// Looks at the replicas.

@@ -8,6 +8,7 @@ use crate::scheduler::JobView;
 use engine::Error;
 use engine::cluster::ConnectionSettings;
 use engine::replica::{BackupCopies, ReplicaState, backup_copies, load_states};
+use engine::restore::LastDrills;
 use engine::verify::ValidationHistory;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -80,6 +81,8 @@ pub struct RepositoryHealth {
     pub validation: ValidationHealth,
     /// The stream of WAL, and what can be restored.
     pub wal: WalHealth,
+    /// The last drill, and the last that proved something.
+    pub drills: LastDrills,
     /// The replicas that were ever sent to, by name.
     pub replicas: Vec<ReplicaState>,
     /// Of each completed backup that has one: where its other copies are.
@@ -103,6 +106,8 @@ pub fn health(question: &HealthQuestion<'_>) -> Result<RepositoryHealth, Error> 
     attention.extend(attention::of_validations(&contents, &history));
     attention.extend(attention::of_space(&space, &contents));
     attention.extend(attention::of_wal(&wal));
+    let drills = LastDrills::read(repository)?;
+    attention.extend(attention::of_drills(&drills));
     let replicas = load_states(repository)?;
     attention.extend(attention::of_replicas(&replicas, question.now));
     attention.sort_by_key(|one| std::cmp::Reverse(one.level()));
@@ -121,6 +126,7 @@ pub fn health(question: &HealthQuestion<'_>) -> Result<RepositoryHealth, Error> 
         wal,
         copies: backup_copies(&replicas).into_values().collect(),
         replicas,
+        drills,
     })
 }
 

@@ -1,4 +1,6 @@
 use super::{METRICS, MetricKind, Snapshot};
+use engine::restore::LastDrill;
+use engine::verify::ValidationResult;
 use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -24,7 +26,7 @@ pub fn exposition(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
     page.backups(snapshot);
     page.validations(snapshot);
     page.wal(snapshot);
-    page.replicas(snapshot);
+    page.drills_and_replicas(snapshot);
     page.jobs(snapshot);
     page.text()
 }
@@ -158,7 +160,16 @@ impl Page {
         }
     }
 
-    fn replicas(&mut self, snapshot: &Snapshot) {
+    fn drills_and_replicas(&mut self, snapshot: &Snapshot) {
+        if let Some(drills) = snapshot.health.as_ref().map(|health| &health.drills) {
+            self.set_if("cadena_drill_last_timestamp_seconds", drills.last.as_ref().map(|last| seconds(last.at)));
+            let is_good = |last: &LastDrill| flag(last.result != ValidationResult::Failed);
+            self.set_if("cadena_drill_last_success", drills.last.as_ref().map(is_good));
+            let proved = drills.proved.as_ref();
+            let instant = proved.and_then(|proved| proved.target_time);
+            self.set_if("cadena_drill_proved_instant_timestamp_seconds", instant.map(seconds));
+            self.set_if("cadena_drill_rto_seconds", proved.and_then(|proved| proved.rto_seconds));
+        }
         for state in snapshot.health.iter().flat_map(|health| &health.replicas) {
             let label = ("replica", state.name.as_str());
             self.set_for("cadena_replica_up", label, flag(state.failing_since.is_none()));

@@ -51,6 +51,10 @@ pub enum RunNote {
     RunNoteValidated { count: u64, damaged: u64 },
     /// Backups were removed.
     RunNoteCleaned { count: u64, freed_bytes: u64 },
+    /// A restore was proved, or was not.
+    RunNoteDrilled { result: String, rto_seconds: f64, report: String },
+    /// A drill could not be held here.
+    RunNoteNoDrill { error: Value },
     /// There was nothing to do.
     RunNoteNothing {},
 }

@@ -21,12 +21,15 @@ pub enum Job {
     /// The removal of what the retention policy no longer keeps.
     #[serde(rename = "CLEANUP")]
     Cleanup,
+    /// The weekly drill: a restore that is looked at and thrown away.
+    #[serde(rename = "DRILL")]
+    Drill,
 }
 
 impl Job {
     /// Every job, in the order in which they run when they are due together: what others stand on comes first, and nothing is
     /// cleaned up before it was validated.
-    pub const ALL: [Job; 5] = [Job::Full, Job::Differential, Job::Incremental, Job::Validate, Job::Cleanup];
+    pub const ALL: [Job; 6] = [Job::Full, Job::Differential, Job::Incremental, Job::Validate, Job::Cleanup, Job::Drill];
 
     /// Returns the job's word, as it stands in logs and files.
     pub fn word(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Job {
             Job::Incremental => "INCREMENTAL",
             Job::Validate => "VALIDATE",
             Job::Cleanup => "CLEANUP",
+            Job::Drill => "DRILL",
         }
     }
 
@@ -47,6 +51,7 @@ impl Job {
             Job::Incremental => "incremental",
             Job::Validate => "validate",
             Job::Cleanup => "cleanup",
+            Job::Drill => "drill",
         }
     }
 
@@ -56,7 +61,7 @@ impl Job {
             Job::Full => Some(BackupKind::Full),
             Job::Differential => Some(BackupKind::Differential),
             Job::Incremental => Some(BackupKind::Incremental),
-            Job::Validate | Job::Cleanup => None,
+            Job::Validate | Job::Cleanup | Job::Drill => None,
         }
     }
 
@@ -71,6 +76,7 @@ impl Job {
             "incremental" | "inc" | "incr" => Ok(Job::Incremental),
             "validate" | "validation" | "validacion" | "validación" | "validar" => Ok(Job::Validate),
             "cleanup" | "limpieza" | "limpiar" => Ok(Job::Cleanup),
+            "drill" | "simulacro" => Ok(Job::Drill),
             _ => Err(ScheduleError::ScheduleUnknownJob {
                 name: name.to_owned(),
                 known: Job::ALL.map(Job::word).join(", "),
@@ -88,6 +94,7 @@ impl Job {
             Job::Incremental => (None, None, 23, 0),
             Job::Validate => (None, None, 1, 0),
             Job::Cleanup => (None, Some(MONDAY), 2, 0),
+            Job::Drill => (None, Some(SUNDAY), 4, 0),
         };
         Rule::Time(JobTime { day, weekday, hour, minute })
     }

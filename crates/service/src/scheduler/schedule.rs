@@ -48,8 +48,14 @@ impl Schedule {
             let pattern = Pattern::of(&rule)?;
             Ok(JobSchedule { rule, source, pattern })
         };
-        let jobs =
-            [job(Job::Full)?, job(Job::Differential)?, job(Job::Incremental)?, job(Job::Validate)?, job(Job::Cleanup)?];
+        let jobs = [
+            job(Job::Full)?,
+            job(Job::Differential)?,
+            job(Job::Incremental)?,
+            job(Job::Validate)?,
+            job(Job::Cleanup)?,
+            job(Job::Drill)?,
+        ];
         Ok(Schedule { zone, jobs })
     }
 

@@ -26,7 +26,7 @@ pub fn run(session: &Session, options: &ReplicaCleanupOptions) -> Outcome {
     for config in chosen(session, &options.names)? {
         // One from which nothing goes has nothing to be cleaned.
         let Some(choice) = policy_of(config, &policy) else { continue };
-        let plan = with_link(&repository, config, |link| match options.dry_run {
+        let plan = with_link(session, &repository, config, |link| match options.dry_run {
             true => link.plan_clean(&choice, &now),
             false => Ok(link.clean(&choice, &now, &session.cancel)?.plan),
         })?;

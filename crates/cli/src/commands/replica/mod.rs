@@ -97,11 +97,12 @@ fn policy_of(config: &ReplicaConfig, repository: &PolicyChoice) -> Option<Policy
 
 /// Works with a replica, and leaves word of how that went.
 fn with_link<T>(
+    session: &Session,
     repository: &Repository,
     config: &ReplicaConfig,
     work: impl FnOnce(&ReplicaLink) -> Result<T, cadena::Error>,
 ) -> Result<T, Failure> {
-    let link = ReplicaLink::begin(repository, &config.open()?.replica)?;
+    let link = ReplicaLink::begin(repository, &config.open(&session.settings.monitoring.environment)?.replica)?;
     let result = work(&link);
     if !result.as_ref().is_err_and(cadena::Error::is_cancelled) {
         link.note_outcome("command", result.as_ref().err());

@@ -10,7 +10,7 @@ use cadena::repository::BackupId;
 
 /// Makes the repository out of a replica, or brings what it lacks.
 pub fn run(session: &Session, options: &ReplicaPullOptions) -> Outcome {
-    let replica = named(session, &options.name)?.open()?.replica;
+    let replica = named(session, &options.name)?.open(&session.settings.monitoring.environment)?.replica;
     let into = storage(session)?;
     let request = PullRequest { only: options.backup.map(BackupId), without_wal: options.no_wal };
     let progress = session.progress();

@@ -57,7 +57,7 @@ fn push(
     let own = policy_of(config, policy);
     let progress = session.progress();
     let steps = Steps::new(&*progress);
-    let (wal, backups) = with_link(repository, config, |link| {
+    let (wal, backups) = with_link(session, repository, config, |link| {
         let wal = match config.sends_wal() && only.is_none() {
             true => link.push_wal(true, &session.cancel)?,
             false => PushedWal::default(),

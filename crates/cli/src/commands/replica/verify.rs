@@ -13,7 +13,7 @@ pub fn run(session: &Session, options: &ReplicaVerifyOptions) -> Outcome {
     let repository = open_repository(session)?;
     let mut links = Vec::new();
     for config in chosen(session, &options.names)? {
-        links.push(ReplicaLink::begin(&repository, &config.open()?.replica)?);
+        links.push(ReplicaLink::begin(&repository, &config.open(&session.settings.monitoring.environment)?.replica)?);
     }
     let request = VerifyRequest { quick: options.quick, repair: options.repair };
     let progress = session.progress();

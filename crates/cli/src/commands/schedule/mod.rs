@@ -29,6 +29,7 @@ fn job_name(job: Job, locale: &Locale) -> String {
     match job {
         Job::Validate => locale.say("job-validate"),
         Job::Cleanup => locale.say("job-cleanup"),
+        Job::Drill => locale.say("job-drill"),
         Job::Full => locale.say("kind-full"),
         Job::Differential => locale.say("kind-differential"),
         Job::Incremental => locale.say("kind-incremental"),

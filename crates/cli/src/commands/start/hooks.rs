@@ -1,5 +1,6 @@
 use crate::app::Session;
 use crate::commands::catalog_hook::{CatalogHook, ask_for_policy, tell};
+use crate::commands::drill::hold;
 use crate::commands::monitoring::{CatalogMemo, note_catalog};
 use crate::failure::Failure;
 use cadena::daemon::DaemonHooks;
@@ -11,6 +12,7 @@ use cadena::verify::{ValidationReport, validate_due};
 use cadena::{Cancel, SilentProgress};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,24 @@ pub struct Hooks<'a> {
 const CATCH_UP_EVERY: Duration = Duration::from_secs(15);
 /// How often the end is looked for.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What keeps a machine from holding drills.
+const NO_DRILL_HERE: [&str; 6] = [
+    "cluster-binary-missing",
+    "cluster-no-user",
+    "restore-no-space",
+    "restore-no-inodes",
+    "repository-empty",
+    "throw-away-folder",
+];
+
+/// Lets everybody else go first. Where that can't be had, the drill is as important as others.
+fn be_nice() {
+    #[cfg(unix)]
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!(%error, "the drill runs as others do");
+    }
+}
 
 impl Hooks<'_> {
     /// Brings the catalog up to date until `has_ended`: at the start, since a daemon that was killed may have left it behind, and when
@@ -73,6 +93,33 @@ impl DaemonHooks for Hooks<'_> {
         let note = RunNote::RunNoteCleaned { count, freed_bytes: plan.freed_bytes + plan.wal.bytes };
         let has_faults = plan.findings.iter().any(|finding| finding.needs_a_look());
         Ok(RunSummary { has_faults, ..RunSummary::fine(&note) })
+    }
+
+    fn drill(&self, _run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure> {
+        // In a thread of its own, whose children and workers take over how little it is in a hurry.
+        let held = std::thread::scope(|scope| {
+            let held = scope.spawn(|| {
+                be_nice();
+                hold(self.session, &self.repository, &SilentProgress, cancel)
+            });
+            held.join()
+        });
+        let Ok(held) = held else {
+            return Err(RunFailure::Failed(json!({ "key": "daemon-part-died", "part": "drill" })));
+        };
+        match held {
+            Ok((report, object)) => {
+                let (result, rto_seconds) = (report.result.word().to_owned(), report.times.rto_seconds);
+                let note = RunNote::RunNoteDrilled { result, rto_seconds, report: object };
+                Ok(RunSummary { has_faults: !report.is_proved(), ..RunSummary::fine(&note) })
+            }
+            Err(failure) if failure.key() == "cancelled" => Err(RunFailure::Stopped),
+            // What this machine lacks says nothing of the backups; it is told, and no reason to try all day.
+            Err(failure) if NO_DRILL_HERE.contains(&failure.key()) => {
+                Ok(RunSummary::fine(&RunNote::RunNoteNoDrill { error: failure.value() }))
+            }
+            Err(failure) => Err(failed(&failure)),
+        }
     }
 
     fn backup_began(&self, _id: u64, _name: &str) {

@@ -10,7 +10,7 @@ mod error;
 mod export;
 mod load;
 mod outcome;
-mod programs;
+pub(super) mod programs;
 mod request;
 mod restore;
 

@@ -18,7 +18,7 @@ const TAIL_BYTES: u64 = 4096;
 const CHILD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A run of one program.
-pub(super) struct Program {
+pub(in crate::restore) struct Program {
     command: Command,
     name: String,
 }
@@ -66,6 +66,24 @@ impl Program {
         let read = listing.seek(SeekFrom::Start(0)).and_then(|_| listing.read_to_string(&mut text));
         read.map_err(|error| self.failed(error.to_string()))?;
         Ok(text)
+    }
+
+    /// Runs it and returns whether it succeeded, its exit code, and all that it said, on both ways.
+    ///
+    /// # Errors
+    /// `ClusterProgram` when it can't be run; `cancelled`.
+    pub fn said(mut self, cancel: &Cancel) -> Result<(Option<i32>, String), Error> {
+        let failed =
+            |error: io::Error| ClusterError::ClusterProgram { program: self.name.clone(), detail: error.to_string() };
+        let mut answers = tempfile::tempfile().map_err(failed)?;
+        let output = answers.try_clone().map_err(failed)?;
+        self.command.stdout(output);
+        let mut said = self.run(cancel)?;
+        let mut text = String::new();
+        let read = answers.seek(SeekFrom::Start(0)).and_then(|_| answers.read_to_string(&mut text));
+        read.map_err(|error| self.failed(error.to_string()))?;
+        text.push_str(&said.text().map_err(|error| self.failed(error.to_string()))?);
+        Ok((said.status.code(), text))
     }
 
     pub fn arguments<A: AsRef<std::ffi::OsStr>>(&mut self, arguments: impl IntoIterator<Item = A>) {
@@ -142,7 +160,7 @@ fn end(child: &mut Child) -> io::Result<()> {
 }
 
 /// How a program ended, and what it said.
-pub(super) struct Said {
+pub(in crate::restore) struct Said {
     status: ExitStatus,
     output: File,
     name: String,

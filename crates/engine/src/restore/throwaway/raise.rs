@@ -7,6 +7,7 @@ use crate::cluster::{
     BinarySearch, ClusterError, Connection, ConnectionSettings, DatabaseFacts, LocalServer, PostgresBinaries,
     ServerOwner, StartOptions,
 };
+use crate::restore::only::KeptFolders;
 use crate::restore::plan::plan_below;
 use crate::restore::start::{LOG_FILE, start_with};
 use crate::restore::{
@@ -182,6 +183,7 @@ impl ThrowAwayPlan {
         let ident = workspace.write("pg_ident.conf", IDENT, &self.owner)?;
         let files = OwnFiles { config: &config, hba: &hba, ident: &ident };
         let data_directory = workspace.layout.data_directory();
+        let folders = self.restore.kept.as_ref().map(|kept| KeptFolders::find(&data_directory, kept)).transpose()?;
         let mut libraries = config::source_libraries(&self.binaries, &data_directory, &self.owner, &config);
         loop {
             let wanted = Wanted {
@@ -195,7 +197,7 @@ impl ThrowAwayPlan {
             match start_with(&self.start_request(workspace), &settings, progress, cancel) {
                 Ok(started) => {
                     let superuser = self.superuser(&started.server, &settings)?;
-                    self.check_kept(&started, &superuser)?;
+                    self.check_kept(&started, &superuser, folders.as_ref())?;
                     return Ok((started, superuser, notes));
                 }
                 Err(error) => {
@@ -208,9 +210,12 @@ impl ThrowAwayPlan {
     }
 
     /// Makes sure that nothing was left out of the database that is wanted: it may have been made, or got its name, after the backup.
-    fn check_kept(&self, started: &StartedServer, superuser: &str) -> Result<(), Error> {
+    fn check_kept(&self, started: &StartedServer, superuser: &str, folders: Option<&KeptFolders>) -> Result<(), Error> {
         let (Some(kept), Some(database)) = (&self.restore.kept, &self.request.database) else { return Ok(()) };
         let hollow = |detail: String| ThrowAwayError::ThrowAwayHollow { database: database.clone(), detail };
+        if let Some(path) = folders.and_then(KeptFolders::changed) {
+            return Err(hollow(format!("{} was made anew", path.display())).into());
+        }
         let log = self.layout.data_directory().join(LOG_FILE);
         let bytes = std::fs::read(&log).map_err(|error| super::error::folder_error(&log, error))?;
         if let Some(line) = kept.missed_page(&String::from_utf8_lossy(&bytes)) {
