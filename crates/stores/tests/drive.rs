@@ -56,6 +56,19 @@ fn drive_keeps_the_contract_of_a_replica() {
 }
 
 #[test]
+fn of_writers_that_race_one_wins_while_listings_are_current() {
+    let server = DriveServer::start();
+    let (_, race) =
+        conformance::CHECKS.iter().find(|(sentence, _)| sentence.contains("put_if_absent at once")).unwrap();
+    race(&drive(&server, &[]));
+    // Nothing is left of those that lost, and of the folder there is one.
+    let files = server.state()["files"].as_array().unwrap().clone();
+    let is_left = |file: &&serde_json::Value| file["trashed"] == false && file["size"].is_string();
+    assert_eq!(files.iter().filter(is_left).count(), 10);
+    assert_eq!(files.iter().filter(|file| file["name"] == "race" && file["trashed"] == false).count(), 1);
+}
+
+#[test]
 fn a_shared_drive_and_a_persons_credentials_keep_it_too() {
     let server = DriveServer::start();
     conformance::run_replica(&|| open(&settings(&server, DriveServer::SHARED_ROOT, "user", &[])).unwrap());

@@ -2,6 +2,7 @@ use super::CatalogOptions;
 use super::cleanup::CleanupOptions;
 use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
 use super::drill::{DrillOptions, ValidateLevelArg};
+use super::drive::DriveOptions;
 use super::notify::NotifyOptions;
 use super::replica::ReplicaOptions;
 use super::schedule::ScheduleOptions;
@@ -77,6 +78,7 @@ pub enum Command {
     Schedule(ScheduleOptions),
     Notify(NotifyOptions),
     Replica(ReplicaOptions),
+    Drive(DriveOptions),
     Windows,
     WalFetch(WalFetchOptions),
     WalPush(WalPushOptions),

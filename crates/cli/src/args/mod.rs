@@ -5,6 +5,7 @@ mod cleanup;
 mod commands;
 mod database;
 mod drill;
+mod drive;
 mod help;
 mod instant;
 mod notify;
@@ -23,6 +24,7 @@ pub use commands::{
 };
 pub use database::{ExploreOptions, ExportOptions, WorkOptions};
 pub use drill::ValidateLevelArg;
+pub use drive::{DriveCommand, DriveLoginOptions, DriveOptions};
 #[cfg(test)]
 pub use help::needed_keys;
 pub use help::{bare_command, localized_command};

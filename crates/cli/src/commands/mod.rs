@@ -9,6 +9,7 @@ mod cleanup;
 mod completions;
 mod demo;
 mod drill;
+mod drive;
 mod explore;
 mod export;
 mod help;
@@ -51,6 +52,7 @@ pub fn run_without_settings(command: &Command, locale: &Locale, screen: Screen) 
     match command {
         Command::Help(options) => Some(help::run(options, locale, screen)),
         Command::Completions(options) => Some(completions::run(options, locale, screen)),
+        Command::Drive(options) => Some(drive::run(options, locale, screen)),
         _ => None,
     }
 }
@@ -105,6 +107,7 @@ fn run_command(session: &Session, cli: &Cli) -> Outcome {
         Command::Windows => windows::run(session),
         Command::WalFetch(options) => wal_fetch::run(session, options),
         Command::WalPush(options) => wal_push::run(session, options),
+        Command::Drive(options) => drive::run(options, &session.locale, session.screen),
         Command::Help(options) => help::run(options, &session.locale, session.screen),
         Command::Completions(options) => completions::run(options, &session.locale, session.screen),
     }

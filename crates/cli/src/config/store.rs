@@ -32,6 +32,8 @@ pub const STORE_KEYS: &[&str] = &[
     "s3_bucket",
     "s3_region",
     "gdrive_folder_id",
+    "gdrive_scope",
+    "gdrive_subject",
     "sync_dir",
 ];
 
@@ -100,7 +102,13 @@ impl StoreSection {
         let text = || place.parsed(name, value, |text| Ok(text.to_owned()));
         if let Some((secret, kind)) = secret_of(name) {
             let found = match kind {
-                "" => SecretPlace::Here(place.secret(name, value)?),
+                "" => match place.secret(name, value)? {
+                    // The seed names the file here.
+                    path if secret == "gdrive_credentials" && !path.trim_start().starts_with('{') => {
+                        SecretPlace::File(place.beside_file(&path))
+                    }
+                    secret => SecretPlace::Here(secret),
+                },
                 "_file" => SecretPlace::File(place.beside_file(&text()?)),
                 _ => SecretPlace::Variable(text()?),
             };
@@ -115,6 +123,9 @@ impl StoreSection {
             "url" | "sync_dir" => self.url = Some(absolute(place, text)),
             "s3_bucket" => self.url = Some(format!("s3://{text}")),
             "gdrive_folder_id" => self.url = Some(format!("gdrive://{text}")),
+            "gdrive_scope" | "gdrive_subject" => {
+                self.options.insert(name.trim_start_matches("gdrive_").to_owned(), text);
+            }
             "s3_region" => {
                 self.options.insert("region".to_owned(), text);
             }
@@ -236,6 +247,12 @@ mod tests {
         assert_eq!(settings.url, "s3://copias");
         assert_eq!(settings.options["region"], "sa-east-1");
         assert_eq!((settings.secrets.get("access_key"), settings.secrets.get("secret_key")), (Some("A"), Some("hush")));
+        let section = self::section("gdrive_folder_id = \"1AbC_x-Y\"\ngdrive_credentials = \"drive.json\"");
+        assert!(!section.holds_secret() && section.url.as_deref() == Some("gdrive://1AbC_x-Y"));
+        assert!(
+            matches!(&section.secrets["credentials"], SecretPlace::File(path) if path == Path::new("/etc/cadena/drive.json"))
+        );
+        assert!(self::section("gdrive_credentials = '{\"type\": \"x\"}'").holds_secret());
         assert_eq!(self::section("sync_dir = \"nube\"").url.as_deref(), Some("/etc/cadena/nube"));
     }
 

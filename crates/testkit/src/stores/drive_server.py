@@ -134,6 +134,9 @@ def search(text):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    # Head and content together, not 40 ms apart.
+    wbufsize = -1
 
     def log_message(self, *_):
         pass
