@@ -70,6 +70,10 @@ testkit::on_each_version!(a_chain_is_proved_and_the_evidence_is_kept, |version| 
     let Site { cluster, cadena, .. } = &site;
     cadena.write("cadena.toml", &format!("{ASSERTION}expect = \"20500\"\n"));
     let daemon = Daemon::start(cadena);
+    cluster.sql(
+        "CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''none of ours''; END'; \
+         CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION stop()",
+    );
     ok(cadena, &["full", "--json"]);
     cluster.sql("INSERT INTO item SELECT id, 'x' FROM generate_series(1, 500) id");
     ok(cadena, &["incremental", "--json"]);
@@ -84,6 +88,7 @@ testkit::on_each_version!(a_chain_is_proved_and_the_evidence_is_kept, |version| 
     assert!(report["pages"].as_u64() > Some(500) && report["times"]["rto_seconds"].as_f64() > Some(0.0), "{report}");
     assert_eq!(report["assertions"][0]["answer"], "20500");
     assert_eq!(report["recovered_lsn"], report["target_lsn"]);
+    assert!(!report["amcheck"].to_string().contains("none of ours"), "the users' triggers ran: {}", report["amcheck"]);
     let kept = cadena.path("backups_incrementales").join(json["object"].as_str().expect("a key"));
     let kept: Value = serde_json::from_slice(&std::fs::read(kept).expect("a report")).expect("JSON");
     assert_eq!(&kept, report);
@@ -119,6 +124,7 @@ fn a_page_that_was_corrupt_before_the_backup_and_a_missing_segment_are_named() {
         .write_all_at(b"rotten", 3 * 8192 + 5000)
         .expect("written");
     cluster.start();
+    cluster.sql("ALTER DATABASE postgres SET zero_damaged_pages = on");
     let full = cadena.run(&["full", "--json"]);
     assert_eq!(full.code, 3, "{full:?}");
     let answer = site.drill(&["1"]);
@@ -140,6 +146,14 @@ fn a_page_that_was_corrupt_before_the_backup_and_a_missing_segment_are_named() {
     let segments = archived(&cadena.path("backups_incrementales"), 1, ".zst");
     let (name, path) = &segments[segments.len() - 2];
     std::fs::rename(path, cadena.path("taken")).expect("moved");
+    // The newest state is before it; a drill that ends there without a word would be a lie.
+    let answer = site.drill(&[]);
+    let found = Site::findings(&answer);
+    assert_eq!((answer.code, found.len(), found[0]["key"].as_str()), (5, 1, Some("drill-gap")), "{answer:?}");
+    assert!(found[0]["gap"]["cause"].to_string().contains(name.as_str()), "{found:?}");
+    assert!(answer.json()["report"]["pages"].as_u64() > Some(500), "all the same all of it is looked at: {answer:?}");
+    let text = site.cadena.run(&["validate", "--level", "drill", "--owner", &cluster.owner().name]);
+    assert!(text.code == 5 && text.stdout.contains("can't be reached"), "{text:?}");
     let end = cluster.sql("SELECT pg_current_wal_lsn()");
     let answer = site.drill(&["--lsn", end.trim()]);
     assert_eq!(answer.code, 5, "{answer:?}");

@@ -1,25 +1,23 @@
 //! Copies of a repository in another folder: what goes, what stays away, what a fault at any step leaves, and what mends a bad copy.
 #![allow(clippy::print_stderr, reason = "how often faults struck")]
 
+mod repository_support;
+
 use engine::Cancel;
 use engine::replica::*;
 use engine::retention::{Policy, PolicyChoice, PolicySource};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use pgformat::{Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegment, WalSegmentSize};
+use pgformat::{TimelineId, WalSegment, WalSegmentSize};
+use repository_support::{SEGMENT, back_up, create};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use vault::archive::SealedArchive;
 use vault::journal::Journal;
 use vault::repository::*;
 use vault::storage::fault::{FaultMode, FaultyStorage};
 use vault::storage::{LocalFolder, Storage};
-
-const SEGMENT: u64 = 1 << 20;
 
 /// The calls at which faults strike: every one of them with `CADENA_EVERY_FAULT`, else each so many.
 fn struck_calls() -> impl Iterator<Item = usize> {
@@ -41,14 +39,7 @@ impl Scene {
     /// Six backups in two chains, a failed one, WAL with a partial segment, the note of a gap.
     fn new() -> Self {
         let scene = Scene { root: tempfile::tempdir().unwrap() };
-        let description = RepositoryDescription {
-            format_version: FORMAT_VERSION,
-            system_identifier: SystemIdentifier(7),
-            postgresql_version: MajorVersion::V17,
-            encryption_recipients: Vec::new(),
-            created_by: "test".to_owned(),
-        };
-        let repository = Repository::create(Arc::new(LocalFolder::new(&scene.here())), &description).unwrap();
+        let repository = create(&scene.here());
         use BackupKind::{Differential, Full, Incremental};
         for (kind, base, segment, at) in [
             (Full, None, 3, "2025-06-01T00:00:00Z"),
@@ -58,7 +49,7 @@ impl Scene {
             (Incremental, Some(4), 7, "2026-11-22T00:00:00Z"),
             (Incremental, Some(5), 8, "2026-11-23T00:00:00Z"),
         ] {
-            back_up(&repository, kind, base, segment, at.parse().unwrap());
+            back_up(&repository, kind, base, 1, segment, at.parse().unwrap());
         }
         let started: Timestamp = "2026-11-23T01:00:00Z".parse().unwrap();
         drop(repository.begin_backup(Full, &started.to_zoned(TimeZone::UTC)).unwrap());
@@ -112,35 +103,6 @@ impl Scene {
 fn segment(number: u64, ending: &str) -> String {
     let size = WalSegmentSize::new(SEGMENT).unwrap();
     format!("wal/00000001/{}.{ending}", WalSegment { timeline: TimelineId(1), number }.file_name(size))
-}
-
-fn back_up(repository: &Repository, kind: BackupKind, base: Option<u64>, segment: u64, at: Timestamp) {
-    let mut slot = repository.begin_backup(kind, &at.to_zoned(TimeZone::UTC)).unwrap();
-    let id = slot.id();
-    let content = format!("archive {id}").repeat(1000);
-    let sha256 = hex::encode(Sha256::digest(content.as_bytes()));
-    let base = base.map(|base| repository.record(BackupId(base)).unwrap());
-    let lsn = |offset: u64| Some(Lsn(segment * SEGMENT + offset));
-    let text = json!({
-        "record_version": 1, "id": id, "kind": kind, "base_id": base.as_ref().map(|base| base.id), "base": Value::Null,
-        "archive_name": slot.name().archive_file_name(), "state": "COMPLETADO", "started_at": at,
-        "finished_at": at + jiff::SignedDuration::from_mins(5), "label": "x", "system_identifier": "7",
-        "postgresql_version": 17, "server_version": "17.10", "from_standby": false, "start_lsn": lsn(0x28),
-        "stop_lsn": lsn(0x100), "timeline": 1, "block_size_bytes": 8192, "wal_segment_size": SEGMENT,
-        "data_checksums": true, "plain_bytes": 30, "archive_bytes": content.len(), "sha256": sha256, "files": 1,
-        "compression_level": 1, "reader": "local", "changes_found_by": Value::Null, "tablespaces": [], "tool_version": "x",
-        "error": Value::Null,
-    });
-    let mut record: BackupRecord = serde_json::from_value(text).unwrap();
-    record.base = base.map(|base| RecordBase {
-        start_lsn: base.start_lsn.unwrap(),
-        timeline: base.timeline.unwrap(),
-        sha256: base.sha256.unwrap(),
-    });
-    let mut stream = slot.archive_stream().unwrap();
-    stream.write_all(content.as_bytes()).unwrap();
-    let sealed = SealedArchive { size_bytes: content.len() as u64, plain_bytes: 30, sha256, frames: 1, members: 1 };
-    slot.commit(stream, &sealed, &record).unwrap();
 }
 
 /// Every file below a folder but locks.

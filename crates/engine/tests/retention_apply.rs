@@ -1,24 +1,23 @@
 //! A cleanup of a repository on disk: what goes, what is told of it, and what a death at any step leaves.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // how often faults struck
 
+mod repository_support;
+
 use engine::Cancel;
 use engine::retention::*;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use pgformat::{Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegment, WalSegmentSize};
-use serde_json::{Value, json};
+use pgformat::{TimelineId, WalSegment, WalSegmentSize};
+use repository_support::{SEGMENT, back_up, create};
+use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use vault::archive::SealedArchive;
 use vault::journal::Journal;
 use vault::repository::*;
 use vault::storage::fault::{FaultMode, FaultyStorage};
 use vault::storage::{LocalFolder, Storage};
 use vault::wal::WalArchive;
-
-const SEGMENT: u64 = 1 << 20;
 
 /// What is none of ours, some of it nearly: it must be the same afterwards.
 const STRANGERS: [&str; 9] = [
@@ -52,14 +51,7 @@ fn open(folder: &Path) -> Repository {
 /// Eight backups of two timelines, the second of which left the first within segment 8, their WAL but for a gap that a receiver noted, and
 /// strangers.
 fn make_scene(folder: &Path) {
-    let description = RepositoryDescription {
-        format_version: FORMAT_VERSION,
-        system_identifier: SystemIdentifier(7),
-        postgresql_version: MajorVersion::V17,
-        encryption_recipients: Vec::new(),
-        created_by: "test".to_owned(),
-    };
-    let repository = Repository::create(Arc::new(LocalFolder::new(folder)), &description).unwrap();
+    let repository = create(folder);
     use BackupKind::{Differential, Full, Incremental};
     let backups = [
         (Full, None, 1, 3, "2025-09-01T00:00:00Z"),
@@ -105,35 +97,6 @@ fn put(folder: &Path, key: &str, content: &str) {
     let path = folder.join(key);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, content).unwrap();
-}
-
-fn back_up(repository: &Repository, kind: BackupKind, base: Option<u64>, timeline: u32, segment: u64, at: Timestamp) {
-    let mut slot = repository.begin_backup(kind, &at.to_zoned(TimeZone::UTC)).unwrap();
-    let id = slot.id();
-    let content = format!("archive {id}");
-    let sha256 = format!("{:064x}", id.0);
-    let base = base.map(|base| repository.record(BackupId(base)).unwrap());
-    let lsn = |offset: u64| Some(Lsn(segment * SEGMENT + offset));
-    let text = json!({
-        "record_version": 1, "id": id, "kind": kind, "base_id": base.as_ref().map(|base| base.id), "base": Value::Null,
-        "archive_name": slot.name().archive_file_name(), "state": "COMPLETADO", "started_at": at,
-        "finished_at": at + jiff::SignedDuration::from_mins(5), "label": "x", "system_identifier": "7",
-        "postgresql_version": 17, "server_version": "17.10", "from_standby": false, "start_lsn": lsn(0x28),
-        "stop_lsn": lsn(0x100), "timeline": timeline, "block_size_bytes": 8192, "wal_segment_size": SEGMENT,
-        "data_checksums": true, "plain_bytes": 30, "archive_bytes": content.len(), "sha256": sha256, "files": 1,
-        "compression_level": 1, "reader": "local", "changes_found_by": Value::Null, "tablespaces": [], "tool_version": "x",
-        "error": Value::Null,
-    });
-    let mut record: BackupRecord = serde_json::from_value(text).unwrap();
-    record.base = base.map(|base| RecordBase {
-        start_lsn: base.start_lsn.unwrap(),
-        timeline: base.timeline.unwrap(),
-        sha256: base.sha256.unwrap(),
-    });
-    let mut stream = slot.archive_stream().unwrap();
-    stream.write_all(content.as_bytes()).unwrap();
-    let sealed = SealedArchive { size_bytes: content.len() as u64, plain_bytes: 30, sha256, frames: 1, members: 1 };
-    slot.commit(stream, &sealed, &record).unwrap();
 }
 
 /// Every file, but for the journal and the locks.

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod health;
 pub mod metrics;
 pub mod notify;
+mod pause;
 pub mod replica;
 pub mod scheduler;
 pub mod services;

@@ -3,6 +3,7 @@
 
 use crate::metrics::{JournalFollower, SnapshotCache};
 use crate::notify::{self, Matter, Notifier};
+use crate::pause::wait;
 use engine::Cancel;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -16,8 +17,6 @@ use vault::repository::Repository;
 const JOURNAL_EVERY: Duration = Duration::from_secs(5);
 /// How often the state is looked at when nothing happens.
 const STATE_EVERY: Duration = Duration::from_secs(30);
-/// How often a pause looks at whether to end.
-const CANCEL_CHECK: Duration = Duration::from_millis(100);
 /// A stream that breaks off is mostly back within this: nobody need hear of each restart of a server.
 const STREAM_PATIENCE: Duration = Duration::from_secs(120);
 /// Problems that must last that long.
@@ -155,16 +154,5 @@ impl Steady {
             !is_stream(matter) || since.is_some_and(|since| now.duration_since(*since) >= STREAM_PATIENCE)
         };
         problems.iter().filter(has_lasted).cloned().collect()
-    }
-}
-
-fn wait(pause: Duration, cancel: &Cancel) {
-    let end = Instant::now() + pause;
-    while !cancel.is_cancelled() {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        std::thread::sleep(left.min(CANCEL_CHECK));
     }
 }

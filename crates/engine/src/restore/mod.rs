@@ -26,8 +26,8 @@ pub use database::{
     export_database, export_live, restore_database,
 };
 pub use drill::{
-    Assertion, AssertionOutcome, DRILLS_PREFIX, DrillFinding, DrillReport, DrillRequest, DrillTimes, LastDrill,
-    LastDrills, drill,
+    Assertion, AssertionOutcome, DRILL_LEVEL, DRILLS_PREFIX, DrillFinding, DrillReport, DrillRequest, DrillTimes,
+    LastDrill, LastDrills, drill,
 };
 pub use error::RestoreError;
 pub(crate) use files::{Layout, survey};

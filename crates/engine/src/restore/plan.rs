@@ -14,6 +14,8 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use vault::repository::{BackupId, BackupRecord, BackupState, RecordTablespace, Repository};
 
+/// How much larger pages may be than their images in the log, from which holes are cut; where `wal_compression` is off.
+const IMAGE_GROWTH: u64 = 2;
 /// How many fetched segments lie in pg_wal at a time, with some to spare.
 const FETCHED_SEGMENTS: u64 = 8;
 
@@ -308,6 +310,8 @@ fn check_targets(
         };
         recovery_bytes += kept * plan.survey.control.wal_segment_size.bytes();
         recovery_inodes += 2 * kept;
+        // Redo fills pages of what was left out, too, where the log has them whole; those without an image stay as they are.
+        recovery_bytes += plan.left_out_bytes.min(recovery.wal_bytes.saturating_mul(IMAGE_GROWTH));
     }
     let needs: Vec<TargetNeed<'_>> = directories
         .iter()

@@ -36,13 +36,13 @@ impl ValidationResult {
 pub struct LastValidation {
     /// When it ended.
     pub at: jiff::Timestamp,
-    /// How much was read: `checksum`, `deep`, `drill`.
+    /// How much was read: `checksum`, `deep`.
     pub level: String,
     /// How it ended.
     pub result: ValidationResult,
 }
 
-/// All validations of a repository's backups, the newest of each.
+/// All validations of a repository's archives, the newest of each; drills are not among them.
 #[derive(Debug, Clone, Default)]
 pub struct ValidationHistory {
     last: HashMap<BackupId, LastValidation>,
@@ -64,6 +64,10 @@ impl ValidationHistory {
             let result = event.details.get("result").and_then(|word| serde_json::from_value(word.clone()).ok());
             if let (Some(id), Some(result)) = (event.backup_id, result) {
                 let level = event.details.get("level").and_then(|level| level.as_str()).unwrap_or_default().to_owned();
+                // It is not one archive that is proved or not: see `LastDrills`.
+                if level == crate::restore::DRILL_LEVEL {
+                    continue;
+                }
                 last.insert(id, LastValidation { at: event.at, level, result });
             }
         }

@@ -226,7 +226,7 @@ fn validation(event: &JournalEvent) -> Option<ValidationRow> {
         tipo_validacion: match level.as_str() {
             "checksum" => "CHECKSUM".to_owned(),
             "deep" => "PROFUNDA".to_owned(),
-            "drill" => "SIMULACRO".to_owned(),
+            engine::restore::DRILL_LEVEL => "SIMULACRO".to_owned(),
             other => other.to_uppercase(),
         },
         resultado: result,

@@ -2,14 +2,12 @@ use super::observer::StreamObserver;
 use super::slot_watch::SlotWatch;
 use super::{DaemonEvent, DaemonLog};
 use crate::backoff::Backoff;
+use crate::pause::wait;
 use engine::cluster::ConnectionSettings;
 use engine::wal::{ReceiveOptions, ReceiveOutcome, StopWhen, receive};
 use engine::{Cancel, Error};
-use std::time::{Duration, Instant};
-use vault::repository::Repository;
 
-/// How often a pause looks at whether to end.
-const CANCEL_CHECK: Duration = Duration::from_millis(100);
+use vault::repository::Repository;
 
 /// What WAL is received with.
 #[derive(Clone)]
@@ -79,15 +77,4 @@ fn is_hopeless(error: &Error, is_alone: bool) -> bool {
     let key = error.key();
     let always = ["cluster-settings", "cluster-version", "wal-foreign", "repository-foreign"];
     always.contains(&key.as_str()) || (is_alone && key == "wal-receiver-busy")
-}
-
-fn wait(pause: Duration, cancel: &Cancel) {
-    let end = Instant::now() + pause;
-    while !cancel.is_cancelled() {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        std::thread::sleep(left.min(CANCEL_CHECK));
-    }
 }

@@ -1,5 +1,6 @@
 use super::DailyWindow;
 use crate::backoff::Backoff;
+use crate::pause::wait;
 use engine::replica::{Replica, ReplicaLink, ReplicaRetention};
 use engine::retention::PolicyChoice;
 use engine::{Cancel, Error};
@@ -19,8 +20,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(3600);
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// How often the replica's lock is tried for while another process works with it.
 const BUSY_PAUSE: Duration = Duration::from_secs(5);
-/// How often a pause looks at whether to end.
-const CANCEL_CHECK: Duration = Duration::from_millis(100);
 
 /// A replica, and how it is kept.
 #[derive(Clone)]
@@ -230,16 +229,5 @@ impl Lanes<'_> {
         if let Err(error) = self.link.save() {
             tracing::warn!(%error, replica = self.settings.replica.name, "what is known of it could not be kept");
         }
-    }
-}
-
-fn wait(pause: Duration, cancel: &Cancel) {
-    let end = Instant::now() + pause;
-    while !cancel.is_cancelled() {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        std::thread::sleep(left.min(CANCEL_CHECK));
     }
 }

@@ -90,6 +90,10 @@ impl Program {
         self.command.args(arguments);
     }
 
+    pub fn variable(&mut self, name: &str, value: &str) {
+        self.command.env(name, value);
+    }
+
     fn failed(&self, detail: String) -> ClusterError {
         ClusterError::ClusterProgram { program: self.name.clone(), detail }
     }

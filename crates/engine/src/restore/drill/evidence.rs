@@ -15,7 +15,7 @@ use vault::storage::StorageError;
 /// Where reports lie.
 pub const DRILLS_PREFIX: &str = "drills/";
 /// The level in the events of validations.
-const LEVEL: &str = "drill";
+pub const DRILL_LEVEL: &str = "drill";
 /// How many findings an event lists; the report has more.
 const EVENT_FINDINGS: usize = 100;
 
@@ -64,7 +64,8 @@ impl LastDrills {
 }
 
 fn of_event(event: &JournalEvent) -> Option<LastDrill> {
-    let is_drill = event.event == VALIDATION_EVENT && event.details.get("level").is_some_and(|level| level == LEVEL);
+    let is_drill =
+        event.event == VALIDATION_EVENT && event.details.get("level").is_some_and(|level| level == DRILL_LEVEL);
     let detail = |name: &str| event.details.get(name).cloned().unwrap_or(Value::Null);
     is_drill.then(|| {
         Some(LastDrill {
@@ -99,7 +100,7 @@ pub(super) fn leave(repository: &Repository, report: &DrillReport) -> Result<Str
     let findings: Vec<_> = report.findings.iter().take(EVENT_FINDINGS).collect();
     let failed = report.assertions.iter().filter(|assertion| !assertion.holds).count();
     let details = json!({
-        "name": report.archive_name, "level": LEVEL, "result": report.result, "by": report.by, "report": key,
+        "name": report.archive_name, "level": DRILL_LEVEL, "result": report.result, "by": report.by, "report": key,
         "seconds": report.times.seconds, "rto_seconds": report.times.rto_seconds,
         "recovery_seconds": report.times.recovery_seconds, "target_time": report.target_time,
         "target_lsn": report.target_lsn, "recovered_lsn": report.recovered_lsn, "pages": report.pages,

@@ -1,3 +1,4 @@
+use crate::wal::WindowGap;
 use serde::Serialize;
 
 /// What a drill can find beyond the errors of archives, chains and recovery. Serializes to `{"key": …, arguments}`.
@@ -15,6 +16,12 @@ pub enum DrillFinding {
     DrillAssertionFailed { name: String, database: String, detail: String },
     /// `pg_amcheck` found something.
     DrillAmcheck { detail: String },
+    /// `pg_amcheck` could look at other databases, and not at this one.
+    DrillAmcheckSkipped { database: String, detail: String },
     /// The server did not come up, or did not come to the end of its recovery.
     DrillServer { detail: String },
+    /// WAL is missing behind the newest state that comes back: something later was archived, and can't be reached.
+    DrillGap { gap: WindowGap },
+    /// All was looked at, but the restored server did not end in order, or its files could not be removed.
+    DrillRemains { detail: String },
 }

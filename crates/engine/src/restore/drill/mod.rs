@@ -11,7 +11,7 @@ mod report;
 mod run;
 
 pub use assertions::{Assertion, AssertionOutcome};
-pub use evidence::{DRILLS_PREFIX, LastDrill, LastDrills};
+pub use evidence::{DRILL_LEVEL, DRILLS_PREFIX, LastDrill, LastDrills};
 pub use finding::DrillFinding;
 pub use report::{DrillReport, DrillTimes};
 pub use run::{DrillRequest, drill};

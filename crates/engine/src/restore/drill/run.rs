@@ -5,6 +5,7 @@ use crate::restore::{
     RecoveryTarget, RestoreError, RestoreNote, RestorePlan, RestoreSelector, ThrowAway, ThrowAwayPlan, ThrowAwayRequest,
 };
 use crate::verify::finding::Findings;
+use crate::wal::windows;
 use crate::{Cancel, Error, Progress};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -70,6 +71,11 @@ pub fn drill(
             findings.error(note);
         }
     }
+    if let Some(plan) = &plan
+        && let Err(error) = find_gaps(repository, request, &plan.restore, &mut findings)
+    {
+        enter(error, &mut findings)?;
+    }
     let mut seen = Seen::default();
     if let Some(plan) = plan {
         match plan.raise(repository, progress, cancel) {
@@ -87,7 +93,8 @@ pub fn drill(
         RecoveryTarget::Time(at) => Some(*at),
         _ => None,
     };
-    let backup_end = subject.as_ref().and_then(|record| record.finished_at);
+    // Whatever was committed while the backup was taken may be there or not; what was before it is.
+    let backup_start = subject.as_ref().map(|record| record.started_at);
     let report = DrillReport {
         report_version: REPORT_VERSION,
         result: DrillReport::judge(&findings),
@@ -97,7 +104,7 @@ pub fn drill(
         backup_id: subject.as_ref().map(|record| record.id),
         archive_name: subject.as_ref().map(|record| record.archive_name.clone()),
         backups,
-        target_time: named_time.or(last_commit.map(|commit| commit.time)).or(backup_end),
+        target_time: named_time.or(last_commit.map(|commit| commit.time)).or(backup_start),
         target_lsn: recovery
             .as_ref()
             .map(|recovery| recovery.stop_lsn)
@@ -140,13 +147,46 @@ fn look(
         }
         false => json!({ "key": "drill-amcheck-off" }),
     };
-    // What was written to the files only now belongs to them, too.
-    throw_away.started.server.stop(false)?;
+    // What was written to the files only now belongs to them, too. What has been seen is worth its report, whatever happens from here on.
+    if let Err(error) = throw_away.started.server.stop(false) {
+        cancel.check()?;
+        findings.error(&DrillFinding::DrillRemains { detail: error.to_string() });
+        close(throw_away, findings);
+        return Ok(());
+    }
     if let Some(record) = record.filter(|record| record.data_checksums) {
         let data_directory = &throw_away.started.server.data_directory;
         seen.pages = Some(pages::check_all(data_directory, record, findings, progress, cancel)?);
     }
-    throw_away.close()
+    close(throw_away, findings);
+    Ok(())
+}
+
+fn close(throw_away: ThrowAway, findings: &mut Findings) {
+    if let Err(error) = throw_away.close() {
+        findings.warning(&DrillFinding::DrillRemains { detail: error.to_string() });
+    }
+}
+
+/// A restore to the newest state ends before a gap, and says nothing of what was archived behind it.
+fn find_gaps(
+    repository: &Repository,
+    request: &DrillRequest,
+    plan: &RestorePlan,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let is_newest = request.throw_away.recovery.target == RecoveryTarget::Latest
+        && request.throw_away.selector == RestoreSelector::Latest;
+    let Some(newest) = plan.backups.last().filter(|_| is_newest) else { return Ok(()) };
+    let stop_lsn = plan.recovery.as_ref().map(|recovery| recovery.stop_lsn).or(newest.stop_lsn);
+    // What an older timeline has behind the place where it was left is no part of the newest state.
+    let timeline = plan.recovery.as_ref().and_then(|recovery| recovery.timelines.last().copied()).or(newest.timeline);
+    for gap in windows(repository)?.gaps {
+        if Some(gap.timeline) == timeline && Some(gap.to_lsn) > stop_lsn {
+            findings.error(&DrillFinding::DrillGap { gap });
+        }
+    }
+    Ok(())
 }
 
 /// Returns the backup that the drill is of: that of the plan; without one, the one that was asked for.

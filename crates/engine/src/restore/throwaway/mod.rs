@@ -17,4 +17,5 @@ pub use error::ThrowAwayError;
 pub(super) use error::folder_error;
 pub use folder::{ThrowAwayPlace, WORK_FOLDER_PREFIX};
 pub use raise::{ThrowAway, ThrowAwayPlan, ThrowAwayRequest};
+pub(super) use superuser::SESSION_OPTIONS;
 pub use sweep::{Swept, sweep};

@@ -78,7 +78,7 @@ fn on_off(value: bool) -> String {
 }
 
 /// Of every version.
-const ALWAYS: [(&str, &str); 46] = [
+const ALWAYS: [(&str, &str); 48] = [
     ("hot_standby", "off"),
     // Who may connect.
     ("listen_addresses", ""),
@@ -108,6 +108,9 @@ const ALWAYS: [(&str, &str); 46] = [
     ("session_preload_libraries", ""),
     ("local_preload_libraries", ""),
     ("jit", "off"),
+    // What it forgives: a damaged page is to be told of, not read as zeros.
+    ("zero_damaged_pages", "off"),
+    ("ignore_checksum_failure", "off"),
     // What it costs.
     ("shared_buffers", "64MB"),
     ("huge_pages", "off"),

@@ -8,13 +8,17 @@ use crate::cluster::{Connection, ConnectionSettings, LocalServer, bootstrap_supe
 /// The usual name.
 const USUAL: &str = "postgres";
 
+/// Roles and databases may be set otherwise. What they load at the start of a session need not be on this machine, and a damaged page is to be told
+/// of, not read as zeros.
+pub(in crate::restore) const SESSION_OPTIONS: &str =
+    "-c session_preload_libraries= -c statement_timeout=0 -c zero_damaged_pages=off -c ignore_checksum_failure=off";
+
 /// Returns the settings that connect to `dbname` as `user`.
 pub(super) fn connection_settings(server: &LocalServer, user: &str, dbname: &str) -> ConnectionSettings {
     let mut settings = server.connection_settings(dbname);
     settings.keywords.retain(|(name, _)| name != "user");
     settings.keywords.push(("user".to_owned(), user.to_owned()));
-    // Whatever roles and databases are set to load at the start of a session may not be on this machine.
-    settings.keywords.push(("options".to_owned(), "-c session_preload_libraries= -c statement_timeout=0".to_owned()));
+    settings.keywords.push(("options".to_owned(), SESSION_OPTIONS.to_owned()));
     settings.keywords.push(("sslmode".to_owned(), "disable".to_owned()));
     settings.keywords.push(("gssencmode".to_owned(), "disable".to_owned()));
     settings

@@ -51,7 +51,7 @@ pub struct Window {
 }
 
 /// A stretch that is missing.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WindowGap {
     /// The timeline.
     pub timeline: TimelineId,
