@@ -280,7 +280,7 @@ BEGIN
     COMMENT ON COLUMN seguridad.backup_manifest.comprimido IS 'Si el archivo está comprimido (zstd): siempre';
     COMMENT ON COLUMN seguridad.backup_manifest.nube_subido IS 'Si hay una copia en otro sitio (nube o carpeta). La sincronización la llena si el repositorio tiene réplicas; si no, no la modifica';
     COMMENT ON COLUMN seguridad.backup_manifest.nube_url IS 'Dónde está esa copia. La sincronización la llena si el repositorio tiene réplicas; si no, no la modifica';
-    COMMENT ON COLUMN seguridad.backup_manifest.nube_proveedor IS 'Quién guarda esa copia: LOCAL, S3, GOOGLE_DRIVE, … La sincronización la llena si el repositorio tiene réplicas; si no, no la modifica';
+    COMMENT ON COLUMN seguridad.backup_manifest.nube_proveedor IS 'Quién guarda esa copia: LOCAL, S3, GOOGLE_DRIVE y otros. La sincronización la llena si el repositorio tiene réplicas; si no, no la modifica';
     COMMENT ON COLUMN seguridad.backup_manifest.estado IS 'EN_PROGRESO, COMPLETADO (se puede restaurar) o FALLIDO; PENDIENTE y VALIDANDO no se usan';
     COMMENT ON COLUMN seguridad.backup_manifest.error_mensaje IS 'Por qué falló, o por qué ya no se puede restaurar';
     COMMENT ON COLUMN seguridad.backup_manifest.metadata IS 'El resto del registro del backup: archivos, bytes, lector, avisos, tablespaces y demás';
