@@ -131,8 +131,10 @@ pub const REFUSAL_KEYS: &[&str] = &[
 
 /// Errors that say that someone else is at work.
 pub const BUSY_KEYS: &[&str] = &[
+    "backup-taken",
     "catalog-busy",
     "daemon-busy",
+    "daemon-lock-lost",
     "replica-busy",
     "repository-busy",
     "restore-busy",

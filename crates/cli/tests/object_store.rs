@@ -52,7 +52,7 @@ fn json(cadena: &Cadena, arguments: &[&str]) -> Value {
 #[test]
 fn a_bucket_alone_is_a_repository() {
     let Some(version) = available_versions().pop() else { return };
-    let server = S3Server::start();
+    let Some(server) = S3Server::start() else { return };
     let cluster = Arc::new(TestCluster::new(version, &streamed_options()));
     make_clock(&cluster, 200);
     let cadena = with_cluster(bucket_only(&server, "clusters/one"), &cluster);

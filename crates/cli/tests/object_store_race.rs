@@ -75,7 +75,7 @@ fn signal(child: &Child, signal: Signal) {
 #[allow(clippy::print_stderr, reason = "what the hosts met is worth knowing when it fails")]
 fn nothing_is_lost_by_hosts_that_race_pause_and_die() {
     let Some(version) = available_versions().pop() else { return };
-    let server = S3Server::start();
+    let Some(server) = S3Server::start() else { return };
     let cluster = TestCluster::new(version, &ClusterOptions::default().set("wal_keep_size", "1GB"));
     cluster.sql("CREATE TABLE item AS SELECT g id, md5(g::text) body FROM generate_series(1, 20000) g");
     let one = || {

@@ -17,7 +17,9 @@ use testkit::{TestCluster, TestFolder, available_versions};
 fn a_copy_in_any_store_brings_the_cluster_back() {
     let Some(version) = available_versions().pop() else { return };
     let cluster = TestCluster::new(version, &streamed_options());
-    let (s3, webdav, sftp) = (S3Server::start(), WebDavServer::start(), SftpServer::start());
+    let (Some(s3), Some(webdav), Some(sftp)) = (S3Server::start(), WebDavServer::start(), SftpServer::start()) else {
+        return;
+    };
     let cadena = cadena_for(&cluster)
         .variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string())
         .variable("DAV_PASSWORD", WebDavServer::PASSWORD)

@@ -174,7 +174,7 @@ fn a_command_without_a_daemon_sends_its_backup_and_bad_copies_are_found_and_mend
 #[test]
 fn a_bucket_follows_the_repository_and_one_database_comes_back_from_it() {
     let Some(version) = available_versions().pop() else { return };
-    let bucket = S3Server::start();
+    let Some(bucket) = S3Server::start() else { return };
     let cluster = TestCluster::new(version, &streamed_options());
     let cadena = cadena_for(&cluster).variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string());
     let config = format!(

@@ -42,7 +42,8 @@ pub(crate) fn backup_completed(repository: &Repository, record: &BackupRecord, s
 
 /// Tells that a backup failed. What never began because another one runs, or because somebody stopped it, did not fail.
 pub(crate) fn backup_failed(repository: &Repository, kind: BackupKind, reserved: Option<&Reserved>, error: &Error) {
-    let never_began = reserved.is_none() && (error.is_cancelled() || error.key() == "repository-busy");
+    let never_began = reserved.is_none()
+        && (error.is_cancelled() || ["repository-busy", "backup-taken"].contains(&error.key().as_str()));
     if never_began {
         return;
     }

@@ -90,7 +90,14 @@ impl Scene {
 
     fn replica_on(&self, name: &str, storage: Arc<dyn Storage>) -> Replica {
         let retention = ReplicaRetention::AsRepository;
-        Replica { name: name.to_owned(), provider: "LOCAL".to_owned(), storage, retention, max_rate_bytes: None }
+        Replica {
+            name: name.to_owned(),
+            provider: "LOCAL".to_owned(),
+            storage,
+            retention,
+            write_only: false,
+            max_rate_bytes: None,
+        }
     }
 
     fn events(&self, name: &str) -> Vec<Value> {

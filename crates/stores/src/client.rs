@@ -25,8 +25,17 @@ pub(crate) enum Condition<'a> {
     Always,
     /// There is no object.
     Absent,
+    /// There is no object, and this one is never written again: what a store can keep from being changed, it may.
+    Final,
     /// The object still has this tag.
     Unchanged(&'a str),
+}
+
+impl Condition<'_> {
+    /// Tells whether there must be no object yet.
+    pub fn wants_absence(self) -> bool {
+        matches!(self, Condition::Absent | Condition::Final)
+    }
 }
 
 /// A store, seen from one root.

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Collision(String),
     /// The credentials don't allow it.
     Denied(String),
+    /// The store keeps the object from being removed; why, and until when.
+    Locked(String),
     /// The quota is used up.
     Full,
     /// Asked to wait; perhaps for how long.
@@ -54,6 +56,7 @@ impl Failure {
                 tracing::warn!(storage, object, cause, "denied");
                 StorageError::StorageDenied { storage, object }
             }
+            Failure::Locked(reason) => StorageError::StorageLocked { storage, object, reason },
             Failure::Full => StorageError::StorageFull { storage, object },
             Failure::Throttled { cause, .. } => StorageError::StorageThrottled { storage, object, seconds, cause },
             Failure::Unreachable(cause) | Failure::Collision(cause) => {

@@ -39,6 +39,7 @@ pub fn open(settings: &StoreSettings) -> Result<Arc<dyn Storage>, StorageError> 
     };
     let options = RemoteOptions {
         lease: address.seconds("lease_seconds", 2, 3600, LEASE_SECONDS)?,
+        lease_host: address.option("lease_host").unwrap_or_default().to_owned(),
         sync_pause: address.seconds("sync_seconds", 0, 3600, SYNC_SECONDS)?,
     };
     let client: Arc<dyn Client> = match address.scheme.as_str() {

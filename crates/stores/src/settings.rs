@@ -75,7 +75,7 @@ pub(crate) struct Address {
 
 /// Options that every storage elsewhere has.
 const COMMON: &[&str] =
-    &["timeout_seconds", "give_up_seconds", "concurrency", "part_size", "lease_seconds", "sync_seconds"];
+    &["timeout_seconds", "give_up_seconds", "concurrency", "part_size", "lease_seconds", "lease_host", "sync_seconds"];
 
 impl Address {
     /// Takes the settings apart.

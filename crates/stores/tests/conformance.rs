@@ -10,13 +10,13 @@ use vault::storage::{Storage, conformance};
 
 #[test]
 fn s3_keeps_the_contract() {
-    let server = S3Server::start();
+    let Some(server) = S3Server::start() else { return };
     conformance::run(&|| s3(&server.endpoint(), &fresh_prefix(), &[("give_up_seconds", "20")]));
 }
 
 #[test]
 fn webdav_keeps_the_contract_of_a_replica() {
-    let server = WebDavServer::start();
+    let Some(server) = WebDavServer::start() else { return };
     conformance::run_replica(&|| {
         let mut settings = StoreSettings { url: server.url(&fresh_prefix()), ..StoreSettings::default() };
         settings.secrets.set("password", WebDavServer::PASSWORD.to_owned());
@@ -26,7 +26,7 @@ fn webdav_keeps_the_contract_of_a_replica() {
 
 #[test]
 fn sftp_keeps_the_contract_of_a_replica() {
-    let server = SftpServer::start();
+    let Some(server) = SftpServer::start() else { return };
     conformance::run_replica(&|| {
         let settings = StoreSettings { url: server.url(&fresh_prefix()), ..StoreSettings::default() };
         open(&settings).unwrap()

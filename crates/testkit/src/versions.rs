@@ -46,10 +46,18 @@ pub fn is_available(version: MajorVersion) -> bool {
     if binaries(version).is_some() {
         return true;
     }
-    let message = format!("PostgreSQL {version} is missing: run scripts/setup-servers");
+    skip(&format!("PostgreSQL {version} is missing: run scripts/setup-servers"));
+    false
+}
+
+/// Speaks up for what a test wants and this machine lacks: the test fails if `CADENA_TEST_REQUIRE_SERVERS=1`, and otherwise a line that
+/// cannot be overlooked goes to the error output.
+///
+/// # Panics
+/// When servers are required.
+pub fn skip(message: &str) {
     assert!(std::env::var_os(REQUIRE).is_none_or(|value| value != "1"), "{message}");
     eprintln!("SKIPPED: {message}");
-    false
 }
 
 /// Returns every version that tests can use here, oldest first; speaks up for each that is missing as [`is_available`] does.

@@ -157,6 +157,7 @@ help-explore-database = The database in the line for psql (otherwise postgres).
 help-explore-read-only = Sessions begin read-only: a guard against slips.
 help-explore-for-time = Removes it after this time, such as 2h or 30m (otherwise on ^C).
 help-start-no-schedule = Only streams WAL, and takes no backups by itself.
+help-start-wait = Waits while another daemon works for the repository, and takes over when it is gone.
 help-start-no-wal = Only runs the schedule, and streams no WAL.
 help-schedule = Shows or changes when backups, validation and cleanup run.
 help-schedule-show = Shows each job: when it runs, its next time, its last run, and where its time is set.

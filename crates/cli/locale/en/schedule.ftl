@@ -18,7 +18,9 @@ error-schedule-busy = Another process is changing the schedule: { $pid } on { $h
 error-schedule-busy-remedy = Run the command again.
 
 error-daemon-busy = A daemon works for this repository already: process { $pid } on { $host }, since { $since }.
-error-daemon-busy-remedy = One is enough. Stop it before starting another.
+error-daemon-busy-remedy = One is enough. Stop it before starting another, or start this one with --wait: it takes over when the other one is gone.
+error-daemon-lock-lost = Another daemon has taken over this repository: process { $pid } on { $host }, since { $since }.
+error-daemon-lock-lost-remedy = This one was paused, or cut off from the repository, for longer than its lock lasts, and has stopped. One daemon is enough; with --wait it would wait for its turn.
 error-daemon-part-died = The daemon's { $part } ended unexpectedly.
 error-daemon-part-died-remedy = Start the daemon again (systemd does so by itself), and report what it wrote to standard error: this is a defect.
 error-daemon-idle = There is nothing to do: neither WAL nor the schedule is wanted.

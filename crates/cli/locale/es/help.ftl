@@ -157,6 +157,7 @@ help-explore-database = La base de datos de la línea para psql (si no, postgres
 help-explore-read-only = Las sesiones empiezan en solo lectura: una protección contra descuidos.
 help-explore-for-time = Lo elimina pasado este tiempo, como 2h o 30m (si no, con ^C).
 help-start-no-schedule = Solo recibe WAL, y no hace backups por sí solo.
+help-start-wait = Espera mientras otro demonio trabaja para el repositorio, y toma el relevo cuando ya no está.
 help-start-no-wal = Solo ejecuta el horario, y no recibe WAL.
 help-schedule = Muestra o cambia cuándo se hacen los backups, la validación y la limpieza.
 help-schedule-show = Muestra cada tarea: cuándo se ejecuta, su próxima vez, su última ejecución y dónde está definida.

@@ -18,7 +18,9 @@ error-schedule-busy = Otro proceso está cambiando el horario: { $pid } en { $ho
 error-schedule-busy-remedy = Ejecutar el comando de nuevo.
 
 error-daemon-busy = Ya hay un demonio para este repositorio: proceso { $pid } en { $host }, desde { $since }.
-error-daemon-busy-remedy = Con uno basta. Detenerlo antes de iniciar otro.
+error-daemon-busy-remedy = Con uno basta. Detenerlo antes de iniciar otro, o iniciar este con --wait: toma el relevo cuando el otro ya no esté.
+error-daemon-lock-lost = Otro demonio tomó el relevo en este repositorio: proceso { $pid } en { $host }, desde { $since }.
+error-daemon-lock-lost-remedy = Este estuvo en pausa, o sin conexión con el repositorio, por más tiempo del que dura su bloqueo, y se detuvo. Con un demonio basta; con --wait esperaría su turno.
 error-daemon-part-died = Una parte del demonio terminó de forma inesperada: { $part }.
 error-daemon-part-died-remedy = Iniciar el demonio de nuevo (systemd lo hace por sí solo) e informar lo que escribió en la salida de errores: es un defecto.
 error-daemon-idle = No hay nada que hacer: no se quiere ni WAL ni horario.

@@ -226,6 +226,8 @@ pub struct StartOptions {
     pub no_schedule: bool,
     #[arg(long)]
     pub no_wal: bool,
+    #[arg(long, conflicts_with = "once")]
+    pub wait: bool,
 }
 
 /// What `restore_command` passes: `%f %p`.

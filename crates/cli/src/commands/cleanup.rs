@@ -7,10 +7,12 @@ use crate::args::CleanupOptions;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::render::{Align, Table, described, facts, kind_name, state_name, units};
-use cadena::repository::{RemovedBackup, Repository};
+use cadena::repository::{RefusedRemoval, RemovedBackup, Repository};
 use cadena::retention::{
-    CatalogAnswer, Policy, PolicyChoice, PolicySource, RetentionPlan, WalRetention, apply, look, plan, settle_policy,
+    CatalogAnswer, CleanupOutcome, Policy, PolicyChoice, PolicySource, RefusedWal, RetentionPlan, WalRetention, apply,
+    look, plan, settle_policy,
 };
+use cadena::storage::StorageError;
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 use serde_json::to_value;
@@ -25,6 +27,9 @@ struct CleanupReport<'a> {
     plan: &'a RetentionPlan,
     /// What an earlier cleanup, which died, had left half removed.
     finished: &'a [RemovedBackup],
+    /// What the storage did not let go: it is whole, and the next cleanup tries again.
+    refused: &'a [RefusedRemoval],
+    refused_wal: Option<&'a RefusedWal>,
     seconds: Option<f64>,
 }
 
@@ -49,16 +54,22 @@ fn clean_up(
     let now = Zoned::new(Timestamp::now(), session.zone().clone());
     let remember = (!options.dry_run).then(|| now.timestamp());
     let choice = settle_policy(repository, catalog, session.settings.retention.as_ref(), remember)?;
-    let (plan, finished, seconds) = match options.dry_run {
-        true => (plan(&look(repository)?, &choice.policy, &now), Vec::new(), None),
-        false => {
-            let outcome = apply(repository, &choice, &now, &session.cancel)?;
-            (outcome.plan, outcome.finished, Some(outcome.seconds))
-        }
+    let outcome = match options.dry_run {
+        true => CleanupOutcome::planned(plan(&look(repository)?, &choice.policy, &now)),
+        false => apply(repository, &choice, &now, &session.cancel)?,
     };
-    let report = CleanupReport { dry_run: options.dry_run, choice: &choice, plan: &plan, finished: &finished, seconds };
+    let CleanupOutcome { plan, finished, refused, refused_wal, seconds } = &outcome;
+    let report = CleanupReport {
+        dry_run: options.dry_run,
+        choice: &choice,
+        plan,
+        finished,
+        refused,
+        refused_wal: refused_wal.as_ref(),
+        seconds: (!options.dry_run).then_some(*seconds),
+    };
     session.screen.result(&report, || text(session, &report))?;
-    let warned = plan.findings.iter().any(|finding| finding.needs_a_look());
+    let warned = plan.findings.iter().any(|finding| finding.needs_a_look()) || outcome.is_refused();
     Ok(if warned { ExitStatus::Warnings } else { ExitStatus::Success })
 }
 
@@ -97,16 +108,43 @@ fn text(session: &Session, report: &CleanupReport<'_>) -> String {
         let message = described(&to_value(finding).unwrap_or_default(), locale, zone);
         text.push_str(&(locale.say_with("warning-line", &[("message", message.into())]) + "\n"));
     }
+    text.push_str(&refusals_text(session, report.refused, report.refused_wal));
     let last = match (report.dry_run, plan.is_empty()) {
         (_, true) => locale.say("cleanup-nothing"),
         (true, false) => locale.say("cleanup-dry-run"),
         (false, false) => {
             let duration = units::duration(report.seconds.unwrap_or_default(), language);
-            let freed = units::size(plan.freed_bytes + plan.wal.bytes, language);
+            let stays = |id| report.refused.iter().any(|one| one.id == id);
+            let kept: u64 = plan.backups.iter().filter(|one| stays(one.id)).map(|one| one.archive_bytes).sum();
+            let freed = units::size(plan.freed_bytes.saturating_sub(kept) + plan.wal.bytes, language);
             locale.say_with("cleanup-done", &[("size", freed.into()), ("duration", duration.into())])
         }
     };
     text + &last + "\n"
+}
+
+/// Says what the storage did not let go, a line each, with the remedy.
+pub(super) fn refusals_text(session: &Session, refused: &[RefusedRemoval], wal: Option<&RefusedWal>) -> String {
+    let (locale, zone) = (&session.locale, session.zone());
+    let reason = |error: &StorageError| {
+        let value = to_value(error).unwrap_or_default();
+        let remedy = format!("error-{}-remedy", value["key"].as_str().unwrap_or_default());
+        let remedy = locale.try_described(&remedy, &serde_json::Map::new(), zone).unwrap_or_default();
+        format!("{} {remedy}", described(&value, locale, zone)).trim().to_owned()
+    };
+    let backups = refused.iter().map(|one| match &one.error {
+        Some(error) => {
+            let values = [("name", one.archive_name.as_str().into()), ("reason", reason(error).into())];
+            locale.say_with("cleanup-refused", &values)
+        }
+        None => locale.say_with("cleanup-refused-base", &[("name", one.archive_name.as_str().into())]),
+    });
+    let wal = wal.map(|wal| {
+        let values = [("count", wal.segments.into()), ("reason", reason(&wal.error).into())];
+        locale.say_with("cleanup-refused-wal", &values)
+    });
+    let lines = backups.chain(wal);
+    lines.map(|message| locale.say_with("warning-line", &[("message", message.into())]) + "\n").collect()
 }
 
 fn policy_text(session: &Session, policy: &Policy) -> String {

@@ -13,8 +13,8 @@ use crate::app::Session;
 use crate::args::StartOptions;
 use crate::exit::ExitStatus;
 use cadena::daemon::{
-    DaemonEvent, DaemonLog, DaemonSettings, ReceiverSettings, ScheduleSettings, daemon_holder, run as run_daemon,
-    run_once,
+    DaemonError, DaemonEvent, DaemonLog, DaemonSettings, ReceiverSettings, ScheduleSettings, run_holding, run_once,
+    take_lock, wait_for_lock,
 };
 use cadena::repository::Repository;
 use cadena::wal::StopWhen;
@@ -53,28 +53,32 @@ pub fn run(session: &Session, options: &StartOptions) -> Outcome {
             hooks: &hooks,
         }),
     };
-    let (told, events) = std::sync::mpsc::channel();
-    // Beside another daemon there is nothing to start; which one it is, the attempt itself says.
-    let monitoring = match daemon_holder(&settings.repository)? {
-        Some(_) => {
-            // Nobody will tell anything: who listens below must not wait for it.
-            drop(told);
-            None
-        }
-        None => Some(Monitoring::start(session, &settings.repository, &catalog, told)?),
-    };
-    let has_ended = AtomicBool::new(monitoring.is_none());
-    std::thread::scope(|scope| {
-        // Ends with the channels, whose threads hold the other end.
-        scope.spawn(|| events.into_iter().for_each(|event| log.record(&DaemonEvent::Notify(event))));
-        scope.spawn(|| hooks.keep_catalog(&has_ended));
-        let result = run_daemon(&settings, &log, &ServiceManager::of(session), &session.cancel);
-        has_ended.store(true, Ordering::Relaxed);
-        if let Some(monitoring) = monitoring {
+    let manager = ServiceManager::of(session);
+    loop {
+        // Beside another daemon there is nothing to start.
+        let lock = match options.wait {
+            true => wait_for_lock(&settings, &log, &manager, &session.cancel)?,
+            false => Some(take_lock(&settings)?),
+        };
+        let Some(lock) = lock else { return Ok(ExitStatus::Success) };
+        let (told, events) = std::sync::mpsc::channel();
+        let monitoring = Monitoring::start(session, &settings.repository, &catalog, told)?;
+        let has_ended = AtomicBool::new(false);
+        let result = std::thread::scope(|scope| {
+            // Ends with the channels, whose threads hold the other end.
+            scope.spawn(|| events.into_iter().for_each(|event| log.record(&DaemonEvent::Notify(event))));
+            scope.spawn(|| hooks.keep_catalog(&has_ended));
+            let result = run_holding(lock, &settings, &log, &manager, &session.cancel);
+            has_ended.store(true, Ordering::Relaxed);
             monitoring.stop();
+            result
+        });
+        match result {
+            // Back to waiting; what happened is in the log.
+            Err(DaemonError::DaemonLockLost { .. }) if options.wait && !session.cancel.is_cancelled() => {}
+            result => return Ok(result.map(|()| ExitStatus::Success)?),
         }
-        Ok(result.map(|()| ExitStatus::Success)?)
-    })
+    }
 }
 
 /// Streams what the server has now, and ends: for those who run it from cron. Errors are the command's own.

@@ -22,6 +22,7 @@ const COMMON: &[&str] = &[
     "wal",
     "partial_seconds",
     "max_rate",
+    "write_only",
     "backups_between",
     "retention",
     "full_months",
@@ -71,6 +72,7 @@ pub struct ReplicaConfig {
     max_rate_bytes: Option<u64>,
     backups_between: Option<DailyWindow>,
     retention: ReplicaRetention,
+    write_only: bool,
 }
 
 impl ReplicaConfig {
@@ -112,6 +114,7 @@ impl ReplicaConfig {
                 provider: self.provider.word().to_owned(),
                 storage,
                 retention: self.retention.clone(),
+                write_only: self.write_only,
                 max_rate_bytes: self.max_rate_bytes,
             },
             wal: self.wal,
@@ -163,6 +166,15 @@ fn take_replica(table: &Table<'_>) -> Result<ReplicaConfig, ConfigError> {
         "off" => Ok(None),
         text => parse_bounded(text, 1, 3600).map(Some).map_err(|range| format!("{range} | off")),
     })?;
+    let write_only = table.flag("write_only")?.unwrap_or(false);
+    let retention = match (write_only, take_retention(table)?) {
+        // From here nothing can be removed there.
+        (true, ReplicaRetention::AsRepository) if !table.has("retention") => ReplicaRetention::Everything,
+        (true, retention) if retention != ReplicaRetention::Everything => {
+            return Err(table.conflict("write_only", "retention = \"everything\""));
+        }
+        (_, retention) => retention,
+    };
     Ok(ReplicaConfig {
         name: table.required("name", parse_name)?,
         provider,
@@ -172,7 +184,8 @@ fn take_replica(table: &Table<'_>) -> Result<ReplicaConfig, ConfigError> {
         max_rate_bytes: table.optional("max_rate", parse_rate)?,
         backups_between: table
             .optional("backups_between", |text| text.parse().map_err(|_: String| "22:00-06:00".to_owned()))?,
-        retention: take_retention(table)?,
+        retention,
+        write_only,
     })
 }
 

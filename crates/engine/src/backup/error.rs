@@ -22,6 +22,9 @@ pub enum BackupError {
     /// The base went away while the backup began.
     #[error("backup {id}, on which this one was to stand, is gone")]
     BackupBaseGone { id: String },
+    /// Another daemon of this repository has taken it, while this one was paused, say.
+    #[error("the {kind} that was due at {scheduled_for} is taken already: backup {id}")]
+    BackupTaken { id: String, kind: &'static str, scheduled_for: String },
     /// There is nothing to put together.
     #[error("backup {id} is a FULL already")]
     BackupMergeAlone { id: String },

@@ -129,6 +129,11 @@ fn attempt(
     let kind = base.as_ref().map_or(BackupKind::Full, |_| request.kind);
     let now = jiff::Zoned::new(jiff::Timestamp::now(), options.time_zone.clone());
     let mut slot = repository.begin_backup(kind, &now)?;
+    // Only under the lock can it be told: whoever took it meanwhile has committed, or will not any more.
+    if let Err(error) = refuse_taken(repository, request) {
+        slot.abandon();
+        return Err(error);
+    }
     let label = options.label.clone().unwrap_or_else(|| format!("cadena {}", slot.name().stem));
     let mut record = record::opened(&slot, &info, options, &label, now.timestamp());
     record.warnings = warnings;
@@ -159,6 +164,21 @@ fn attempt(
                 tracing::error!(error = %second, "the failed backup could not be recorded");
             }
             Err(error)
+        }
+    }
+}
+
+/// Refuses to take for the schedule what is there already.
+fn refuse_taken(repository: &Repository, request: BackupRequest) -> Result<(), Error> {
+    let Some(at) = request.scheduled_for else { return Ok(()) };
+    let is_it = |record: &&BackupRecord| {
+        record.state == BackupState::Completed && record.scheduled_for == Some(at) && record.kind == request.kind
+    };
+    match repository.contents()?.records.iter().find(is_it) {
+        None => Ok(()),
+        Some(record) => {
+            let (id, kind, scheduled_for) = (record.id.to_string(), request.kind.word(), at.to_string());
+            Err(BackupError::BackupTaken { id, kind, scheduled_for }.into())
         }
     }
 }

@@ -17,11 +17,13 @@ impl ReplicaLink {
     /// # Errors
     /// Those of [`crate::retention::apply`]; `RepositoryAbsent` for a replica that nothing was ever sent to.
     pub fn clean(&self, choice: &PolicyChoice, now: &Zoned, cancel: &Cancel) -> Result<CleanupOutcome, Error> {
+        self.refuse_write_only()?;
         self.reach()?;
         let repository = self.as_repository()?;
         let outcome = apply_and_tell(&repository, choice, now, &|event| self.tell(of_replica(event)), cancel);
         if let Ok(outcome) = &outcome {
-            let going = outcome.plan.going();
+            let mut going = outcome.plan.going();
+            going.retain(|id| outcome.refused.iter().all(|refused| refused.id != *id));
             self.with_state(|state| {
                 state.removed.extend(going.iter().map(|id| id.0));
                 state.cleaned_at = Some(now.timestamp());
@@ -41,6 +43,7 @@ impl ReplicaLink {
     /// Those of the replica.
     pub fn plan_clean(&self, choice: &PolicyChoice, now: &Zoned) -> Result<RetentionPlan, Error> {
         choice.policy.check()?;
+        self.refuse_write_only()?;
         Ok(plan(&look(&self.as_repository()?)?, &choice.policy, now))
     }
 
@@ -58,6 +61,8 @@ fn of_replica(event: NewEvent) -> NewEvent {
     let details = serde_json::Value::Object(details);
     match event.as_str() {
         "backup-removed" => NewEvent::new(level, "replica-backup-removed", backup_id, details),
+        "backup-removal-refused" => NewEvent::new(level, "replica-removal-refused", backup_id, details),
+        "wal-removal-refused" => NewEvent::new(level, "replica-wal-removal-refused", backup_id, details),
         "wal-trimmed" => NewEvent::new(level, "replica-wal-trimmed", backup_id, details),
         _ => NewEvent::new(level, "replica-cleanup-finished", backup_id, details),
     }

@@ -23,6 +23,12 @@ pub enum ReplicaError {
     /// Another object has the name.
     #[error("{object} in {storage} is another one: {found_bytes} bytes instead of {wanted_bytes}")]
     ReplicaConflict { storage: String, object: String, found_bytes: u64, wanted_bytes: u64 },
+    /// It may be written only, and what is asked for reads or removes.
+    #[error("the replica {replica} is only written: it can be neither read nor cleaned from here")]
+    ReplicaWriteOnly { replica: String },
+    /// Something lies there already, and whose it is can't be seen.
+    #[error("something lies in the replica {replica} already, {storage}, and whose it is can't be seen")]
+    ReplicaUnseen { replica: String, storage: String },
     /// The remembered state can't be read.
     #[error("{object} in {storage} can't be read: {detail}")]
     ReplicaStateUnreadable { object: String, storage: String, detail: String },

@@ -3,6 +3,7 @@
 use super::copy::CopyTerms;
 use super::keys::{ObjectKind, PREFIXES, SINGLE, kind_of};
 use super::state::{ReplicaBacklog, ReplicaState, lock_key};
+use super::write_only::WriteOnly;
 use super::{Replica, ReplicaCopy, ReplicaError};
 use crate::journal::{error_value, note};
 use crate::pipeline::RateLimit;
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vault::journal::{EventLevel, NewEvent};
 use vault::repository::{BackupState, DESCRIPTION_KEY, Repository, RepositoryDescription};
 use vault::storage::{LockAttempt, LockGuard, LockHolder, Storage, host_name};
@@ -33,6 +34,10 @@ pub struct ReplicaLink {
     holder: String,
     /// What does not go at present.
     failing: Mutex<BTreeSet<&'static str>>,
+    /// Where nothing may be read: what was sent.
+    pub(super) write_only: Option<Arc<WriteOnly>>,
+    /// It was seen to be ours before it was only written.
+    pub(super) was_seen: bool,
 }
 
 /// What was last sent of an object that changes.
@@ -70,10 +75,17 @@ impl ReplicaLink {
             }
             error => Err(error),
         })?;
+        let was_seen = state.reached_at.is_some() && state.location == location;
+        let mut replica = replica.clone();
+        let mut write_only = None;
+        if replica.write_only {
+            let memory = WriteOnly::load(source, &replica.name, Arc::clone(&replica.storage))?;
+            let memory = write_only.insert(Arc::new(memory));
+            replica.storage = Arc::clone(memory) as Arc<dyn Storage>;
+        }
         let known = ReplicaState { name: replica.name.clone(), provider: replica.provider.clone(), location, ..state };
         Ok(ReplicaLink {
             source: source.clone(),
-            replica: replica.clone(),
             rate: RateLimit::new(replica.max_rate_bytes),
             there: Mutex::default(),
             sent: Mutex::default(),
@@ -82,6 +94,9 @@ impl ReplicaLink {
             has_looked: AtomicBool::new(false),
             failing: Mutex::default(),
             holder,
+            write_only,
+            was_seen,
+            replica,
         })
     }
 
@@ -108,8 +123,13 @@ impl ReplicaLink {
     /// # Errors
     /// `ReplicaForeign`; those of both storages.
     pub fn look(&self) -> Result<(), Error> {
-        self.check_cluster()?;
-        self.check_place()?;
+        match &self.write_only {
+            Some(memory) => memory.keep(&self.wanted()?),
+            None => {
+                self.check_cluster()?;
+                self.check_place()?;
+            }
+        }
         let mut there = BTreeMap::new();
         for prefix in PREFIXES {
             there.extend(self.target().list(prefix)?.into_iter().map(|object| (object.key, object.size_bytes)));
@@ -135,9 +155,28 @@ impl ReplicaLink {
                 state.backups.insert(record.id.0, copy.unwrap_or_else(fresh));
             }
         }
-        state.reached_at = Some(now);
+        if self.write_only.is_none() {
+            state.reached_at = Some(now);
+        }
         self.has_looked.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Lists what the repository has of what is copied.
+    fn wanted(&self) -> Result<BTreeSet<String>, Error> {
+        let mut wanted: BTreeSet<String> = SINGLE.iter().map(|key| (*key).to_owned()).collect();
+        for prefix in PREFIXES {
+            wanted.extend(self.source.storage().list(prefix)?.into_iter().map(|object| object.key));
+        }
+        Ok(wanted)
+    }
+
+    /// Refuses what would read or remove where only writing is allowed.
+    pub(super) fn refuse_write_only(&self) -> Result<(), Error> {
+        match &self.write_only {
+            None => Ok(()),
+            Some(_) => Err(ReplicaError::ReplicaWriteOnly { replica: self.replica.name.clone() }.into()),
+        }
     }
 
     /// Refuses the repository itself under another name: our own lock is seen there.
@@ -171,6 +210,9 @@ impl ReplicaLink {
     /// # Errors
     /// Storage errors.
     pub fn save(&self) -> Result<(), Error> {
+        if let Some(memory) = &self.write_only {
+            memory.save(&self.source, &self.replica.name)?;
+        }
         let state = self.state();
         state.save(&self.source)
     }

@@ -18,6 +18,7 @@ mod push;
 mod state;
 mod verify;
 mod wal;
+mod write_only;
 
 pub use error::ReplicaError;
 pub use link::ReplicaLink;

@@ -13,6 +13,8 @@ pub struct Replica {
     pub storage: Arc<dyn Storage>,
     /// What may go there.
     pub retention: ReplicaRetention,
+    /// Whether we may write there and nothing else: nothing is read, listed or removed.
+    pub write_only: bool,
     /// How many bytes a second may go there; `None`: no bound.
     pub max_rate_bytes: Option<u64>,
 }

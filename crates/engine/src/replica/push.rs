@@ -193,11 +193,27 @@ impl ReplicaLink {
     /// Makes the replica one of this cluster.
     pub(super) fn push_description(&self, cancel: &Cancel) -> Result<(), Error> {
         let key = vault::repository::DESCRIPTION_KEY;
-        if self.size_there(key).is_none() {
-            let terms = self.terms(cancel, &|_| {});
-            if let Some(bytes) = copy_small(self.source.storage().as_ref(), self.target(), key, &terms)? {
-                self.note_there(key, bytes);
+        if self.size_there(key).is_some() {
+            return Ok(());
+        }
+        if let Some(memory) = &self.write_only {
+            let Some(content) = self.source.storage().get(key)? else { return Ok(()) };
+            match self.target().put_if_absent(key, &content) {
+                Ok(()) => {}
+                // What it says can't be seen: it may be another cluster's, under whose names ours would be taken for there.
+                Err(StorageError::StorageExists { .. }) if !self.was_seen => {
+                    let (replica, storage) = (self.replica.name.clone(), self.target().describe());
+                    return Err(ReplicaError::ReplicaUnseen { replica, storage }.into());
+                }
+                Err(StorageError::StorageExists { .. }) => memory.remember(key, content.len() as u64),
+                Err(error) => return Err(error.into()),
             }
+            self.note_there(key, content.len() as u64);
+            return self.save();
+        }
+        let terms = self.terms(cancel, &|_| {});
+        if let Some(bytes) = copy_small(self.source.storage().as_ref(), self.target(), key, &terms)? {
+            self.note_there(key, bytes);
         }
         Ok(())
     }

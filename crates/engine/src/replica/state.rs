@@ -131,6 +131,7 @@ pub fn load_states(repository: &Repository) -> Result<Vec<ReplicaState>, Error> 
 /// # Errors
 /// Storage errors.
 pub fn forget_replica(repository: &Repository, name: &str) -> Result<(), Error> {
+    repository.storage().delete(&sent_key(name))?;
     Ok(repository.storage().delete(&state_key(name))?)
 }
 
@@ -152,6 +153,11 @@ pub fn backup_copies(states: &[ReplicaState]) -> BTreeMap<u64, BackupCopies> {
 
 pub(super) fn state_key(name: &str) -> String {
     format!("{FOLDER}{name}.json")
+}
+
+/// The key of what was sent to a replica that is only written.
+pub(super) fn sent_key(name: &str) -> String {
+    format!("{FOLDER}{name}.sent")
 }
 
 /// The key of the lock of whoever works with a replica.

@@ -124,6 +124,7 @@ pub fn verify(
     let begin = Instant::now();
     let mut places = vec![place(source.clone(), None)?];
     for link in links {
+        link.refuse_write_only()?;
         link.reach()?;
         places.push(place(link.as_repository()?, Some(link))?);
     }

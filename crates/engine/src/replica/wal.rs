@@ -147,7 +147,10 @@ impl ReplicaLink {
         for key in self.keys_there(|kind| *kind == ObjectKind::PartialSegment) {
             let stem = segment_stem(&key);
             if ["zst", "zst.age"].iter().any(|ending| self.size_there(&format!("{stem}{ending}")).is_some()) {
-                self.target().delete(&key)?;
+                // Where nothing may be removed it stays beside the whole one, which counts.
+                if self.write_only.is_none() {
+                    self.target().delete(&key)?;
+                }
                 self.forget_there(&key);
             }
         }
@@ -157,6 +160,10 @@ impl ReplicaLink {
     /// Reads what a cleanup trimmed there.
     fn trimmed_there(&self) -> Result<Vec<TrimmedStretch>, Error> {
         let mut stretches = Vec::new();
+        if self.write_only.is_some() {
+            // Nobody cleans up there from here; what others removed is not missed.
+            return Ok(stretches);
+        }
         for key in self.keys_there(|kind| *kind == ObjectKind::Changing) {
             if !key.starts_with("wal/gaps/") {
                 continue;

@@ -1,6 +1,6 @@
-use super::trim::{Trimmed, trim};
+use super::trim::{RefusedWal, Trimmed, trim};
 use super::{PolicyChoice, RetentionPlan, RetentionReason, look, plan};
-use crate::journal::note;
+use crate::journal::{error_value, note};
 use crate::{Cancel, Error};
 use jiff::Zoned;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::time::Instant;
 use vault::journal::{EventLevel, NewEvent};
-use vault::repository::{BackupRecord, CleanupSlot, RemovedBackup, Repository};
+use vault::repository::{BackupRecord, CleanupSlot, RefusedRemoval, RemovedBackup, Repository};
 use vault::wal::WalArchive;
 
 /// What a cleanup did.
@@ -18,8 +18,24 @@ pub struct CleanupOutcome {
     pub plan: RetentionPlan,
     /// What an earlier cleanup, which died, had begun to remove, and is gone now.
     pub finished: Vec<RemovedBackup>,
+    /// Backups that the storage did not let go: they are whole, and the next cleanup tries again.
+    pub refused: Vec<RefusedRemoval>,
+    /// WAL segments that it did not let go, and the first refusal.
+    pub refused_wal: Option<RefusedWal>,
     /// Wall time.
     pub seconds: f64,
+}
+
+impl CleanupOutcome {
+    /// Returns the outcome of a plan that is not carried out.
+    pub fn planned(plan: RetentionPlan) -> Self {
+        CleanupOutcome { plan, finished: Vec::new(), refused: Vec::new(), refused_wal: None, seconds: 0.0 }
+    }
+
+    /// Tells whether the storage did not let go all that was to go.
+    pub fn is_refused(&self) -> bool {
+        !self.refused.is_empty() || self.refused_wal.is_some()
+    }
 }
 
 /// Takes the repository's lock, plans, removes backups (what stands on others first) and then WAL that nothing needs any more, and enters
@@ -55,25 +71,39 @@ pub(crate) fn apply_and_tell(
     finished.iter().for_each(|removed| tell_finished(tell, removed));
 
     let plan = plan(&look(repository)?, &choice.policy, now);
-    remove_backups(tell, &mut slot, &plan, cancel)?;
+    let refused = remove_backups(tell, &mut slot, &plan, cancel)?;
     slot.confirm()?;
     let trimmed = trim_wal(repository, &plan, &choice.policy.name, now.timestamp(), tell, cancel)?;
     slot.finish()?;
     let seconds = begin.elapsed().as_secs_f64();
-    tell_end(tell, choice, &plan, trimmed, seconds);
-    Ok(CleanupOutcome { plan, finished, seconds })
+    tell_end(tell, choice, &plan, &trimmed, &refused, seconds);
+    Ok(CleanupOutcome { plan, finished, refused, refused_wal: trimmed.refused, seconds })
 }
 
 /// Hears of events.
 pub(crate) type Tell<'a> = &'a dyn Fn(NewEvent);
 
-fn remove_backups(tell: Tell<'_>, slot: &mut CleanupSlot, plan: &RetentionPlan, cancel: &Cancel) -> Result<(), Error> {
+fn remove_backups(
+    tell: Tell<'_>,
+    slot: &mut CleanupSlot,
+    plan: &RetentionPlan,
+    cancel: &Cancel,
+) -> Result<Vec<RefusedRemoval>, Error> {
     cancel.check()?;
-    slot.remove(&plan.going(), &mut |record| {
+    let refused = slot.remove(&plan.going(), &mut |record| {
         tell_removed(tell, record, plan);
         if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    Ok(cancel.check()?)
+    for one in &refused {
+        let error = one.error.as_ref().map(|error| error_value(&error.clone().into()));
+        // One that another keeps is no news.
+        if let Some(error) = error {
+            let details = json!({ "name": one.archive_name, "error": error });
+            tell(NewEvent::new(EventLevel::Warning, "backup-removal-refused", Some(one.id), details));
+        }
+    }
+    cancel.check()?;
+    Ok(refused)
 }
 
 /// Trims, and tells of it, also when it was broken off.
@@ -88,12 +118,16 @@ fn trim_wal(
     let mut trimmed = Trimmed::default();
     let Some(archive) = WalArchive::open(repository)? else { return Ok(trimmed) };
     let result = trim(&archive, plan, policy, now, &mut trimmed, cancel);
-    if trimmed != Trimmed::default() {
+    if trimmed.segments + trimmed.summaries > 0 {
         let details = json!({
             "segments": trimmed.segments, "freed_bytes": trimmed.bytes, "summaries": trimmed.summaries,
             "stretches": plan.wal.stretches,
         });
         tell(NewEvent::new(EventLevel::Info, "wal-trimmed", None, details));
+    }
+    if let Some(refused) = &trimmed.refused {
+        let details = json!({ "segments": refused.segments, "error": error_value(&refused.error.clone().into()) });
+        tell(NewEvent::new(EventLevel::Warning, "wal-removal-refused", None, details));
     }
     result.map(|()| trimmed)
 }
@@ -116,11 +150,23 @@ fn tell_finished(tell: Tell<'_>, removed: &RemovedBackup) {
     tell(NewEvent::new(EventLevel::Info, "backup-removed", Some(removed.id), details));
 }
 
-fn tell_end(tell: Tell<'_>, choice: &PolicyChoice, plan: &RetentionPlan, trimmed: Trimmed, seconds: f64) {
-    let needs_a_look = plan.findings.iter().any(|finding| finding.needs_a_look());
+fn tell_end(
+    tell: Tell<'_>,
+    choice: &PolicyChoice,
+    plan: &RetentionPlan,
+    trimmed: &Trimmed,
+    refused: &[RefusedRemoval],
+    seconds: f64,
+) {
+    let needs_a_look =
+        plan.findings.iter().any(|finding| finding.needs_a_look()) || !refused.is_empty() || trimmed.refused.is_some();
     let level = if needs_a_look { EventLevel::Warning } else { EventLevel::Info };
+    // What stays frees nothing.
+    let stays = |id| refused.iter().any(|one| one.id == id);
+    let kept: u64 = plan.backups.iter().filter(|one| stays(one.id)).map(|one| one.archive_bytes).sum();
+    let freed = plan.freed_bytes.saturating_sub(kept);
     let details = json!({
-        "backups": plan.going().len(), "segments": trimmed.segments, "freed_bytes": plan.freed_bytes + trimmed.bytes,
+        "backups": plan.going().len() - refused.len(), "segments": trimmed.segments, "freed_bytes": freed + trimmed.bytes,
         "policy": choice.policy, "source": choice.source, "findings": plan.findings, "seconds": seconds,
         "name": choice.policy.name,
     });

@@ -21,6 +21,7 @@ pub use error::RetentionError;
 pub use last_known::{LastKnownPolicy, RETENTION_KEY, forget_policy, load_policy, save_policy, settle_policy};
 pub use plan::{BackupVerdict, RetentionFinding, RetentionPlan, RetentionReason, plan};
 pub use policy::{Policy, STANDARD_NAME, WalRetention};
+pub use trim::RefusedWal;
 pub(crate) use trim::is_ours as is_gap_of_retention;
 pub use view::{RetentionView, WalListing, look};
 pub use wal::{WalPlan, WalStretch};

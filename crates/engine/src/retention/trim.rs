@@ -4,15 +4,27 @@ use super::{RetentionPlan, WalStretch};
 use crate::wal::WindowFinding;
 use crate::{Cancel, Error};
 use pgformat::Lsn;
+use serde::Serialize;
 use serde_json::Value;
+use vault::storage::StorageError;
 use vault::wal::{WalArchive, WalGap};
 
 /// What was removed of the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Trimmed {
     pub segments: u64,
     pub bytes: u64,
     pub summaries: u64,
+    pub refused: Option<RefusedWal>,
+}
+
+/// Segments that the storage did not let go. They are noted as gone, and the next cleanup tries again.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusedWal {
+    /// How many.
+    pub segments: u64,
+    /// What was refused first.
+    pub error: StorageError,
 }
 
 /// Trims. Each stretch is noted as a gap first, durably: a receiver that begins meanwhile must not take the hole for one that it
@@ -61,11 +73,25 @@ fn remove_stretch(
 ) -> Result<(), Error> {
     for found in &stretch.parts {
         cancel.check()?;
-        archive.remove_segment(found.segment)?;
+        if let Err(error) = archive.remove_segment(found.segment) {
+            note_refusal(error.into(), trimmed)?;
+            continue;
+        }
         trimmed.segments += 1;
         trimmed.bytes += found.size_bytes;
     }
     Ok(())
+}
+
+/// A refusal by the storage is noted; any other error is one.
+fn note_refusal(error: Error, trimmed: &mut Trimmed) -> Result<(), Error> {
+    match error {
+        Error::Storage(error) if error.is_refusal() => {
+            trimmed.refused.get_or_insert(RefusedWal { segments: 0, error }).segments += 1;
+            Ok(())
+        }
+        error => Err(error),
+    }
 }
 
 /// Returns the note of a stretch, joined to those of earlier cleanups that it adjoins or overlaps.

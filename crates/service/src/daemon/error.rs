@@ -12,6 +12,9 @@ pub enum DaemonError {
     /// One daemon a repository: two would take each backup twice.
     #[error("another daemon works for this repository: process {pid} on {host}, since {since}")]
     DaemonBusy { host: String, pid: u32, since: String },
+    /// It was paused, or cut off, for longer than its lock lasts, and another one took over.
+    #[error("another daemon has taken over: process {pid} on {host}, since {since}")]
+    DaemonLockLost { host: String, pid: u32, since: String },
     /// A thread ended on its own, which none does: a fault of the program.
     #[error("the daemon's {part} ended unexpectedly")]
     DaemonPartDied { part: String },

@@ -17,6 +17,12 @@ pub enum DaemonEvent {
     DaemonStarted { pid: u32, repository: String },
     /// It ended; everything received is durable.
     DaemonStopped {},
+    /// Another daemon works for this repository; this one waits until it is gone.
+    DaemonWaiting { host: String, pid: u32, since: String },
+    /// Whether its turn has come could not be seen; it goes on waiting.
+    DaemonWaitFailed { error: Value },
+    /// Another daemon took over while this one was paused, or cut off: it stops all that it does.
+    DaemonLockLost { host: String, pid: u32, since: String },
     /// Receiving ended with an error; it will be tried again after a pause.
     DaemonReceiverFailed { error: Value, seconds: u64 },
     /// The server ended the stream (it stops, or restarts); it will be tried again after a pause.
@@ -49,6 +55,7 @@ impl DaemonEvent {
     pub fn level(&self) -> EventLevel {
         match self {
             DaemonEvent::DaemonReceiverFailed { .. } | DaemonEvent::DaemonJournalFailed { .. } => EventLevel::Error,
+            DaemonEvent::DaemonLockLost { .. } | DaemonEvent::DaemonWaitFailed { .. } => EventLevel::Warning,
             DaemonEvent::Schedule(event) => event.level(),
             DaemonEvent::Notify(event) => event.level(),
             DaemonEvent::Replica(ReplicaEvent::ReplicaAttemptFailed { .. }) => EventLevel::Warning,

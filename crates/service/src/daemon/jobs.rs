@@ -1,8 +1,10 @@
+use super::DaemonLock;
 use crate::scheduler::{Job, Run, RunFailure, RunNote, RunSummary, Runner};
 use engine::backup::{BackupOptions, BackupRequest, run_backup};
 use engine::cluster::ConnectionSettings;
 use engine::{Cancel, Phase, Progress};
 use vault::repository::{BackupKind, Repository};
+use vault::storage::StorageError;
 
 /// What the daemon does beside taking backups and receiving WAL. Called from the scheduler's thread, one at a time.
 pub trait DaemonHooks: Send + Sync {
@@ -37,10 +39,19 @@ pub(super) struct JobRunner<'a> {
     pub repository: &'a Repository,
     pub backups: &'a BackupOptions,
     pub hooks: &'a dyn DaemonHooks,
+    pub lock: &'a DaemonLock,
 }
 
 impl Runner for JobRunner<'_> {
     fn run(&self, run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure> {
+        // One that was paused wakes up to what was due meanwhile: that is the other daemon's work by now.
+        if let Err(error) = self.lock.confirm() {
+            let value = serde_json::to_value(&error).unwrap_or_default();
+            return Err(match error {
+                StorageError::StorageLockLost { .. } => RunFailure::Busy(value),
+                _ => RunFailure::Failed(value),
+            });
+        }
         let result = match run.job {
             Job::Full => self.back_up(BackupKind::Full, run, cancel),
             Job::Differential => self.back_up(BackupKind::Differential, run, cancel),

@@ -2,7 +2,7 @@ use super::jobs::{DaemonHooks, JobRunner};
 use super::monitor::Pulse;
 use super::receiver::keep_receiving;
 use super::teller::Teller;
-use super::{DaemonError, DaemonEvent, DaemonLog, DaemonMonitor, DaemonState, ReceiverSettings, lock};
+use super::{DaemonError, DaemonEvent, DaemonLock, DaemonLog, DaemonMonitor, DaemonState, ReceiverSettings, lock};
 use crate::replica::{ReplicaEvent, ReplicaLog, ReplicaPolicies, ReplicaSettings, keep_replica};
 use crate::scheduler::{RuleFile, Scheduler, SystemClock};
 use engine::Cancel;
@@ -64,23 +64,37 @@ pub fn run(
     monitor: &dyn DaemonMonitor,
     cancel: &Cancel,
 ) -> Result<(), DaemonError> {
+    run_holding(lock::take_lock(settings)?, settings, log, monitor, cancel)
+}
+
+/// Does the same with a lock that was taken already.
+///
+/// # Errors
+/// Those of [`run`]; `DaemonLockLost` when another daemon took over, because this one was paused, or cut off, for longer than its lock
+/// lasts: then it has stopped all that it did.
+/// # Cancellation
+/// As [`run`].
+pub fn run_holding(
+    lock: DaemonLock,
+    settings: &DaemonSettings<'_>,
+    log: &dyn DaemonLog,
+    monitor: &dyn DaemonMonitor,
+    cancel: &Cancel,
+) -> Result<(), DaemonError> {
     monitor.state(DaemonState::Starting);
-    let result = run_locked(settings, log, monitor, cancel);
+    let result = run_locked(lock, settings, log, monitor, cancel);
     monitor.state(DaemonState::Stopped);
     result
 }
 
 fn run_locked(
+    lock: DaemonLock,
     settings: &DaemonSettings<'_>,
     log: &dyn DaemonLog,
     monitor: &dyn DaemonMonitor,
     cancel: &Cancel,
 ) -> Result<(), DaemonError> {
     let repository = &settings.repository;
-    if settings.receive.is_none() && settings.schedule.is_none() && settings.replicas.is_empty() {
-        return Err(DaemonError::DaemonIdle {});
-    }
-    let guard = lock::take(repository, settings.schedule.is_some(), settings.receive.is_some())?;
     let teller = Teller::new(log, Journal::of(repository));
     let storage = repository.storage().describe();
     teller.record(&DaemonEvent::DaemonStarted { pid: std::process::id(), repository: storage });
@@ -91,9 +105,13 @@ fn run_locked(
     let result = std::thread::scope(|scope| {
         let mut parts = Vec::new();
         parts.extend(receiver(scope, settings, &teller, &stop));
-        parts.extend(scheduler(scope, settings, &pulse, &stop));
+        parts.extend(scheduler(scope, settings, &lock, &pulse, &stop));
         parts.extend(settings.replicas.iter().map(|replica| replica_part(scope, settings, replica, &told, &stop)));
-        supervise(&parts, settings.schedule.is_some().then_some(&pulse), monitor, cancel);
+        supervise(&parts, &lock, settings.schedule.is_some().then_some(&pulse), monitor, cancel);
+        if lock.is_lost() {
+            let (host, pid, since) = lock::words(lock::daemon_holder(repository).ok().flatten());
+            teller.record(&DaemonEvent::DaemonLockLost { host, pid, since });
+        }
         monitor.state(DaemonState::Stopping);
         stop.cancel();
         // All are waited for, whatever the first one says.
@@ -101,11 +119,16 @@ fn run_locked(
         ends.into_iter().find(Result::is_err).unwrap_or(Ok(()))
     });
     teller.record(&DaemonEvent::DaemonStopped {});
-    // The parts have ended; what is left of the lock ends with the process at the latest.
-    if let Err(error) = guard.release() {
-        tracing::warn!(%error, "the daemon's lock could not be released");
+    let is_lost = lock.is_lost();
+    lock.release();
+    match result {
+        // What its parts met then, they met because of it.
+        _ if is_lost => {
+            let (host, pid, since) = lock::words(lock::daemon_holder(repository).ok().flatten());
+            Err(DaemonError::DaemonLockLost { host, pid, since })
+        }
+        result => result,
     }
-    result
 }
 
 fn receiver<'scope>(
@@ -127,6 +150,7 @@ fn receiver<'scope>(
 fn scheduler<'scope>(
     scope: &'scope Scope<'scope, '_>,
     settings: &'scope DaemonSettings<'_>,
+    lock: &'scope DaemonLock,
     pulse: &'scope Pulse<'_>,
     stop: &'scope Cancel,
 ) -> Option<Part<'scope>> {
@@ -137,6 +161,7 @@ fn scheduler<'scope>(
             repository: &settings.repository,
             backups: &schedule.backups,
             hooks: schedule.hooks,
+            lock,
         };
         let scheduler = Scheduler {
             repository: &settings.repository,
@@ -173,12 +198,18 @@ fn replica_part<'scope>(
     Part { name: "replica", thread }
 }
 
-/// Watches the parts until one of them ends, or until cancelled. What it calls alive is alive: each thread is there, and the
+/// Watches the parts until one of them ends, the lock is lost, or until cancelled. What it calls alive is alive: each thread is there, and the
 /// scheduler's comes around.
-fn supervise(parts: &[Part<'_>], pulse: Option<&Pulse<'_>>, monitor: &dyn DaemonMonitor, cancel: &Cancel) {
+fn supervise(
+    parts: &[Part<'_>],
+    lock: &DaemonLock,
+    pulse: Option<&Pulse<'_>>,
+    monitor: &dyn DaemonMonitor,
+    cancel: &Cancel,
+) {
     let mut is_running = false;
     let mut told_alive: Option<Instant> = None;
-    while !cancel.is_cancelled() && parts.iter().all(|part| !part.thread.is_finished()) {
+    while !cancel.is_cancelled() && !lock.is_lost() && parts.iter().all(|part| !part.thread.is_finished()) {
         if !is_running && pulse.is_none_or(Pulse::has_begun) {
             monitor.state(DaemonState::Running);
             is_running = true;

@@ -57,7 +57,8 @@ impl From<Error> for RunFailure {
         let value = serde_json::to_value(&error).unwrap_or_default();
         match error.key().as_str() {
             "cancelled" | "cluster-cancelled" => RunFailure::Stopped,
-            "repository-busy" => RunFailure::Busy(value),
+            // Taken by another daemon: the next look at the records says so.
+            "repository-busy" | "backup-taken" => RunFailure::Busy(value),
             _ => RunFailure::Failed(value),
         }
     }

@@ -67,7 +67,7 @@ impl Dal {
     fn write_options(&self, condition: Condition<'_>, writer: &str) -> WriteOptions {
         let metadata = self.keeps_writer.then(|| HashMap::from([(WRITER.to_owned(), writer.to_owned())]));
         WriteOptions {
-            if_not_exists: !self.renames && matches!(condition, Condition::Absent),
+            if_not_exists: !self.renames && condition.wants_absence(),
             user_metadata: metadata,
             ..WriteOptions::default()
         }
@@ -76,7 +76,7 @@ impl Dal {
     /// Moves an object from its hidden name to its own.
     fn rename(&self, hidden: &str, key: &str, condition: Condition<'_>) -> Result<(), Failure> {
         let is_there = self.head(key)?.is_some();
-        if is_there && matches!(condition, Condition::Absent) {
+        if is_there && condition.wants_absence() {
             return Err(Failure::Condition);
         }
         match self.wait(self.operator.rename(hidden, key)) {
@@ -142,7 +142,7 @@ impl Client for Dal {
             let metadata = self.wait(self.operator.write_options(key, content, options))?;
             return Ok(metadata.etag().unwrap_or_default().to_owned());
         }
-        if matches!(condition, Condition::Absent) && self.head(key)?.is_some() {
+        if condition.wants_absence() && self.head(key)?.is_some() {
             return Err(Failure::Condition);
         }
         let hidden = hidden_name(key, writer);

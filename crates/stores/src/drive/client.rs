@@ -150,7 +150,7 @@ impl Client for Drive {
         }
         let there = self.find_key(key)?;
         if let Some(oldest) = there.first() {
-            if matches!(condition, Condition::Absent) {
+            if condition.wants_absence() {
                 return Err(Failure::Condition);
             }
             let written = self.write(Place::Present { id: &oldest.id }, &content, writer);

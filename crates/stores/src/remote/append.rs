@@ -34,7 +34,7 @@ pub(super) fn open(remote: &Remote, key: &str) -> Result<Box<dyn AppendObject>, 
             let cause = "a folder has this name".to_owned();
             return Err(StorageError::StorageIo { storage, object, action: "open", cause });
         }
-        match remote.put_absent(key, &Bytes::new()) {
+        match remote.put_absent(key, &Bytes::new(), Condition::Absent) {
             Ok(tag) => break (Vec::new(), tag),
             Err(StorageError::StorageExists { .. }) => {}
             Err(error) => return Err(error),

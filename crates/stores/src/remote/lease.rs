@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use vault::storage::{HolderText, LockAttempt, LockGuard, LockHolder, StorageError, lease_key};
+use vault::storage::{HolderText, LockAttempt, LockGuard, LockHolder, ProcessMark, StorageError, lease_key};
 
 /// How often a taker looks again because the lease changed while it looked.
 const ATTEMPTS: usize = 10;
@@ -40,6 +40,9 @@ struct Lease {
     lease_seconds: u64,
     /// What the holder says about itself, base 64.
     holder: String,
+    /// Which process holds it: one of the same host can see whether it still runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    process: Option<ProcessMark>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +68,12 @@ impl Lease {
 
     fn length(&self) -> Duration {
         Duration::from_secs(self.lease_seconds.clamp(1, 24 * 3600))
+    }
+
+    /// Tells whether it is held by a process of this very host that has ended. What that process has sent and the store has not
+    /// taken yet meets the same conditions as what a paused holder sends.
+    fn is_orphaned(&self, remote: &Remote) -> bool {
+        self.process.as_ref().is_some_and(|process| process.has_ended(&remote.options.lease_host))
     }
 }
 
@@ -96,6 +105,7 @@ pub(super) fn holder(remote: &Remote, key: &str) -> Result<LockHolder, StorageEr
         None => LockHolder::Nobody,
         Some((Lease { state: State::Free, .. }, ..)) => LockHolder::Nobody,
         Some((Lease { state: State::Dropped, .. }, text, _)) => LockHolder::Dead(text),
+        Some((lease, text, _)) if lease.is_orphaned(remote) => LockHolder::Dead(text),
         // A reader does not watch: only what is long over counts as dead.
         Some((lease, text, found)) => match age(&found) {
             Some(age) if age > 2 * lease.length().as_secs() as i64 => LockHolder::Dead(text),
@@ -117,6 +127,7 @@ pub(super) fn try_lock(remote: &Remote, key: &str, holder: HolderText<'_>) -> Re
                 let left = match lease.state {
                     State::Free => None,
                     State::Dropped => Some(text.clone()),
+                    State::Held if lease.is_orphaned(remote) => Some(text.clone()),
                     State::Held if is_dead(remote, &object, lease, found)? => Some(text.clone()),
                     State::Held => return Ok(LockAttempt::Held { holder: text.clone() }),
                 };
@@ -130,6 +141,7 @@ pub(super) fn try_lock(remote: &Remote, key: &str, holder: HolderText<'_>) -> Re
             beat: 0,
             lease_seconds: remote.options.lease.as_secs().max(1),
             holder: STANDARD.encode(holder(left.as_deref())),
+            process: ProcessMark::of_this_process(&remote.options.lease_host),
         };
         match remote.write(&object, &lease.content(), condition) {
             Ok(tag) => {
@@ -349,6 +361,11 @@ impl LockGuard for LeaseGuard {
     fn confirm(&mut self) -> Result<(), StorageError> {
         let mut held = self.shared.lock();
         self.shared.renew(&mut held, |_| {})
+    }
+
+    fn is_lost(&self) -> bool {
+        // While a renewal is under way, its outcome is not known; it ends within half of the lease.
+        self.shared.held.try_lock().is_ok_and(|held| held.is_lost)
     }
 
     fn update_holder(&mut self, holder: &[u8]) -> Result<(), StorageError> {

@@ -27,9 +27,11 @@ const FOLDER_AGE_SECONDS: i64 = 24 * 3600;
 const UPDATE_ATTEMPTS: usize = 50;
 
 /// What the storage itself, not its client, has to know.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct RemoteOptions {
     pub lease: Duration,
+    /// What tells this host from others that share its kernel.
+    pub lease_host: String,
     pub sync_pause: Duration,
 }
 
@@ -74,8 +76,8 @@ impl Remote {
         put_once(self.client.as_ref(), &self.patience, key, content, condition, &token::new())
     }
 
-    fn put_absent(&self, key: &str, content: &Bytes) -> Result<String, StorageError> {
-        match self.write(key, content, Condition::Absent) {
+    fn put_absent(&self, key: &str, content: &Bytes, condition: Condition<'_>) -> Result<String, StorageError> {
+        match self.write(key, content, condition) {
             Err(GaveUp { failure: Failure::Condition, .. }) => Err(self.exists(key)),
             written => written.map_err(|gave_up| self.error(gave_up, key, "write")),
         }
@@ -108,8 +110,12 @@ pub(crate) fn put_once(
     writer: &str,
 ) -> Result<String, GaveUp> {
     let ours = || -> Result<Option<String>, Failure> {
-        let found = client.head(key)?.filter(|found| found.writer.as_deref() == Some(writer));
-        Ok(found.map(|found| found.etag))
+        let found = match client.head(key) {
+            // Who may only write never learns whose it is.
+            Err(Failure::Denied(_)) => None,
+            found => found?,
+        };
+        Ok(found.filter(|found| found.writer.as_deref() == Some(writer)).map(|found| found.etag))
     };
     let mut is_ambiguous = false;
     let outcome = patience.run(|_| match client.put(key, content.clone(), condition, writer) {
@@ -151,7 +157,7 @@ impl Storage for Remote {
 
     fn put_if_absent(&self, key: &str, content: &[u8]) -> Result<(), StorageError> {
         key_parts(key)?;
-        self.put_absent(key, &Bytes::copy_from_slice(content)).map(|_| ())
+        self.put_absent(key, &Bytes::copy_from_slice(content), Condition::Final).map(|_| ())
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {

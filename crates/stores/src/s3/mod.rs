@@ -2,6 +2,7 @@
 //! somebody else's when its answer was lost; no library that we know of does all of it.
 
 mod credentials;
+mod object_lock;
 mod request;
 mod stream;
 mod uploads;
@@ -25,8 +26,19 @@ use stream::PartStream;
 use tokio::runtime::Runtime;
 use vault::storage::{StorageError, StoredObject};
 
-const OPTIONS: &[&str] =
-    &["region", "endpoint", "addressing", "profile", "storage_class", "encryption", "kms_key", "checksums", "prefix"];
+const OPTIONS: &[&str] = &[
+    "region",
+    "endpoint",
+    "addressing",
+    "profile",
+    "storage_class",
+    "encryption",
+    "kms_key",
+    "checksums",
+    "lock_mode",
+    "lock_days",
+    "prefix",
+];
 const SECRETS: &[&str] = &["access_key", "secret_key", "session_token"];
 
 /// A bucket, or what lies in it under a prefix. Cheap to copy.
@@ -58,6 +70,8 @@ pub(crate) struct Shared {
     /// Sent with whatever makes an object.
     new_object: Vec<(&'static str, String)>,
     has_checksums: bool,
+    /// How objects that are never written again are kept from being removed.
+    object_lock: Option<object_lock::ObjectLock>,
 }
 
 impl S3 {
@@ -90,6 +104,7 @@ impl S3 {
         let signer = credentials::signer(address, &http, region)?;
         let prefix = if address.path.is_empty() { String::new() } else { format!("{}/", address.path) };
         let has_checksums = address.choice("checksums", &["on", "off"], "on")? == "on";
+        let object_lock = object_lock::ObjectLock::of(address, has_checksums)?;
         Ok(S3 {
             shared: Arc::new(Shared {
                 runtime,
@@ -101,6 +116,7 @@ impl S3 {
                 transfer,
                 new_object,
                 has_checksums,
+                object_lock,
             }),
         })
     }
@@ -205,6 +221,10 @@ impl Client for S3 {
         match condition {
             Condition::Always => {}
             Condition::Absent => ask.headers.push(("if-none-match", "*".to_owned())),
+            Condition::Final => {
+                ask.headers.push(("if-none-match", "*".to_owned()));
+                ask.headers.extend(self.retention());
+            }
             Condition::Unchanged(tag) => ask.headers.push(("if-match", tag.to_owned())),
         }
         ask.content = content;
@@ -219,6 +239,10 @@ impl Client for S3 {
     fn delete(&self, key: &str) -> Result<(), Failure> {
         match self.ask(Ask::new(Method::DELETE, &self.object(key))) {
             Ok(_) | Err(Failure::Missing) => Ok(()),
+            Err(Failure::Denied(said)) => Err(match self.why_kept(key) {
+                Some(reason) => Failure::Locked(reason),
+                None => Failure::Denied(said),
+            }),
             Err(failure) => Err(failure),
         }
     }

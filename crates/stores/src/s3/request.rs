@@ -180,6 +180,13 @@ fn refusal(status: StatusCode, headers: &HeaderMap, content: &[u8]) -> Failure {
             let detail = region.map_or(said, |region| format!("the bucket is in {region}"));
             return Failure::Setting { setting: "region", detail };
         }
+        "AccessDenied" | "InvalidRequest" | "ObjectLocked" if super::object_lock::says_kept(&message) => {
+            return Failure::Locked(said);
+        }
+        // A bucket without object lock is asked to lock.
+        "InvalidRequest" if message.contains("ObjectLock") => {
+            return Failure::Setting { setting: "lock_mode", detail: said };
+        }
         "NotImplemented" => return Failure::Other(said),
         _ => {}
     }

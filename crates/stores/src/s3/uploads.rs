@@ -29,6 +29,7 @@ impl S3 {
             let mut ask = Ask::new(Method::POST, &object);
             ask.query = &[("uploads", "")];
             ask.headers = self.new_object.clone();
+            ask.headers.extend(self.retention());
             ask.headers.push(("x-amz-meta-cadena-writer", writer.to_owned()));
             if self.has_checksums {
                 ask.headers.push(("x-amz-checksum-algorithm", "CRC32C".to_owned()));

@@ -21,18 +21,18 @@ impl DriveServer {
     /// A folder in a shared drive.
     pub const SHARED_ROOT: &'static str = "root-shared";
 
-    /// Starts one with two empty folders.
+    /// Starts one with two empty folders; `None`, and a word about it, when it is not installed here.
     ///
     /// # Panics
-    /// When it does not start.
-    pub fn start() -> Self {
+    /// When it does not start, or is missing and required.
+    pub fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
-        let mut command = python_program(PROGRAM);
+        let mut command = python_program(PROGRAM)?;
         command.arg(folder.path());
         let mut process = ServerProcess::start(&mut command);
         let line = process.first_line();
         let port = line.parse().unwrap_or_else(|_| panic!("no port: {line}"));
-        DriveServer { _process: process, port, folder }
+        Some(DriveServer { _process: process, port, folder })
     }
 
     /// Returns where it listens.
@@ -91,7 +91,7 @@ impl DriveServer {
     /// # Panics
     /// When it can't be run.
     pub fn run_googles_client(&self) -> Output {
-        let mut command = Command::new(python());
+        let mut command = Command::new(python().expect("the server runs, so its Python is there"));
         command.arg("-c").arg(CLIENT).arg(self.endpoint()).arg(self.folder.path().join("service.json"));
         command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }

@@ -97,6 +97,11 @@ impl FaultProxy {
 
     /// Returns the first lines of the requests that came.
     pub fn log(&self) -> Vec<String> {
+        self.heads().iter().map(|head| head.lines().next().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Returns the heads of the requests that came.
+    pub fn heads(&self) -> Vec<String> {
         self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -120,7 +125,7 @@ impl Shared {
         client.set_read_timeout(Some(Duration::from_secs(60)))?;
         let Some(mut request) = read_message(&mut client, false)? else { return Ok(()) };
         let line = request.head.lines().next().unwrap_or_default().to_owned();
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(request.head.clone());
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         let fault = self.chooser.lock().unwrap_or_else(PoisonError::into_inner)(&line, number);
         if fault != ProxyFault::None {

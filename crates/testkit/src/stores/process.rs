@@ -50,11 +50,12 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Returns the Python that has the stores' servers.
+/// Returns the Python that has the stores' servers. When it is missing, the test fails if `CADENA_TEST_REQUIRE_SERVERS=1`, and
+/// otherwise a line that cannot be overlooked goes to the error output.
 ///
 /// # Panics
-/// When it is missing.
-pub(super) fn python() -> PathBuf {
+/// When it is missing and required.
+pub(super) fn python() -> Option<PathBuf> {
     let mut folders = vec![PathBuf::from("/var/cache/cadena/servers")];
     if let Some(home) = std::env::var_os("HOME") {
         folders.push(PathBuf::from(home).join(".cache/cadena/servers"));
@@ -63,14 +64,24 @@ pub(super) fn python() -> PathBuf {
         folders.insert(0, folder.into());
     }
     let found = folders.into_iter().map(|folder| folder.join("stores/bin/python")).find(|python| python.exists());
-    found.unwrap_or_else(|| panic!("the servers of the stores are missing: run scripts/setup-servers"))
+    found.or_else(|| missing("the servers of the stores are missing: run scripts/setup-servers"))
 }
 
-/// Returns a command that runs a Python program of ours, silent but for its first line.
-pub(super) fn python_program(source: &str) -> Command {
-    let mut command = Command::new(python());
+/// Speaks up for what is missing, and gives nothing in its place.
+///
+/// # Panics
+/// When servers are required.
+pub(super) fn missing<T>(message: &str) -> Option<T> {
+    crate::versions::skip(message);
+    None
+}
+
+/// Returns a command that runs a Python program of ours, silent but for its first line; `None` when there is no Python, as
+/// [`python`] says.
+pub(super) fn python_program(source: &str) -> Option<Command> {
+    let mut command = Command::new(python()?);
     command.arg("-c").arg(source).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command
+    Some(command)
 }
 
 /// Returns a port that is free now.

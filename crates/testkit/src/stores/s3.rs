@@ -14,29 +14,37 @@ impl S3Server {
     /// The key.
     pub const SECRET_KEY: &'static str = "test-secret";
 
-    /// Starts one.
+    /// Starts one; `None`, and a word about it, when it is not installed here.
     ///
     /// # Panics
-    /// When it does not start.
-    pub fn start() -> Self {
+    /// When it does not start, or is missing and required.
+    pub fn start() -> Option<Self> {
         Self::with_options(&[])
     }
 
     /// Starts one whose bucket keeps every version of an object.
     ///
     /// # Panics
-    /// When it does not start.
-    pub fn versioned() -> Self {
+    /// As [`S3Server::start`].
+    pub fn versioned() -> Option<Self> {
         Self::with_options(&["versioned"])
     }
 
-    fn with_options(options: &[&str]) -> Self {
-        let mut command = python_program(include_str!("s3_server.py"));
+    /// Starts one whose bucket has object lock, and so keeps every version.
+    ///
+    /// # Panics
+    /// As [`S3Server::start`].
+    pub fn with_object_lock() -> Option<Self> {
+        Self::with_options(&["object-lock"])
+    }
+
+    fn with_options(options: &[&str]) -> Option<Self> {
+        let mut command = python_program(include_str!("s3_server.py"))?;
         command.arg(Self::BUCKET).args(options);
         let mut process = ServerProcess::start(&mut command);
         let line = process.first_line();
         let port = line.parse().unwrap_or_else(|_| panic!("the S3 server said {line:?}"));
-        S3Server { process, port }
+        Some(S3Server { process, port })
     }
 
     /// Returns where it listens.

@@ -81,7 +81,7 @@ def main():
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    client.create_bucket(Bucket=sys.argv[1])
+    client.create_bucket(Bucket=sys.argv[1], ObjectLockEnabledForBucket="object-lock" in sys.argv[2:])
     if "versioned" in sys.argv[2:]:
         client.put_bucket_versioning(Bucket=sys.argv[1], VersioningConfiguration={"Status": "Enabled"})
     print(server.port, flush=True)

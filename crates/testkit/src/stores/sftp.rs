@@ -1,7 +1,9 @@
-use super::process::{ServerProcess, free_port};
+use super::process::{ServerProcess, free_port, missing};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+const SSHD: &str = "/usr/sbin/sshd";
 
 /// A real sshd on a port of its own, with keys of its own, for the user who runs the tests.
 pub struct SftpServer {
@@ -11,11 +13,14 @@ pub struct SftpServer {
 }
 
 impl SftpServer {
-    /// Starts one.
+    /// Starts one; `None`, and a word about it, when it is not installed here.
     ///
     /// # Panics
-    /// When sshd is missing, or does not start.
-    pub fn start() -> Self {
+    /// When it does not start, or is missing and required.
+    pub fn start() -> Option<Self> {
+        if !Path::new(SSHD).exists() {
+            return missing("sshd is missing: run scripts/setup-servers");
+        }
         let folder = tempfile::Builder::new().prefix("cadena-sshd-").tempdir();
         let folder = folder.unwrap_or_else(|error| panic!("no folder: {error}"));
         let path = |name: &str| folder.path().join(name);
@@ -37,12 +42,12 @@ impl SftpServer {
         if !Path::new("/run/sshd").exists() {
             fs::create_dir_all("/run/sshd").unwrap_or_else(|error| panic!("/run/sshd: {error}"));
         }
-        let mut command = Command::new("/usr/sbin/sshd");
+        let mut command = Command::new(SSHD);
         command.arg("-D").arg("-e").arg("-f").arg(path("sshd_config"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut process = ServerProcess::start(&mut command);
         process.wait_for(port);
-        SftpServer { _process: process, port, folder }
+        Some(SftpServer { _process: process, port, folder })
     }
 
     /// Returns where it listens.

@@ -31,19 +31,19 @@ impl WebDavServer {
     /// That user's password.
     pub const PASSWORD: &'static str = "secreto";
 
-    /// Starts one over an empty folder.
+    /// Starts one over an empty folder; `None`, and a word about it, when it is not installed here.
     ///
     /// # Panics
-    /// When it does not start.
-    pub fn start() -> Self {
+    /// When it does not start, or is missing and required.
+    pub fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
         let port = free_port();
-        let mut command = python_program(PROGRAM);
+        let mut command = python_program(PROGRAM)?;
         command.arg(port.to_string()).arg(folder.path());
         let mut process = ServerProcess::start(&mut command);
         process.first_line();
         process.wait_for(port);
-        WebDavServer { _process: process, port, _folder: folder }
+        Some(WebDavServer { _process: process, port, _folder: folder })
     }
 
     /// Returns where it listens.

@@ -28,7 +28,7 @@ impl Repository {
         let mut running = RunningBackup::of_this_process(kind, now.timestamp());
         let mut guard = self.take_lock(&running)?;
         // What a cleanup could not remove is in no backup's way: it stays named, and the next one tries again.
-        if let Err(error) = self.finish_removals() {
+        if let Err(error) = self.finish_removals().map(drop) {
             tracing::warn!(%error, "what a cleanup that died had begun to remove is not gone yet");
         }
 
@@ -110,7 +110,7 @@ impl Repository {
     /// Removes an archive that no record vouches for. Who may only write to a storage elsewhere leaves it to those who may delete.
     pub(super) fn remove_left_over(&self, key: &str) -> Result<(), StorageError> {
         match self.storage().delete(key) {
-            Err(error @ StorageError::StorageDenied { .. }) if self.storage().exclusion() == Exclusion::Lease => {
+            Err(error) if error.is_refusal() && self.storage().exclusion() == Exclusion::Lease => {
                 tracing::warn!(%error, "a left-over stays: its record says that it is none");
                 Ok(())
             }

@@ -24,6 +24,6 @@ pub use open::Repository;
 pub use record::{
     BackupId, BackupKind, BackupRecord, BackupState, CorruptPage, RECORD_VERSION, RecordBase, RecordTablespace,
 };
-pub use removal::{CleanupSlot, RemovedBackup};
+pub use removal::{CleanupSlot, RefusedRemoval, RemovedBackup};
 pub use running::{RunningBackup, RunningWork};
 pub use slot::BackupSlot;

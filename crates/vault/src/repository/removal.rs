@@ -4,11 +4,10 @@ use super::layout::{BackupName, REMOVALS_KEY, archive_key, record_key};
 use super::running::HolderNote;
 use super::{BackupId, BackupKind, BackupRecord, BackupState, Repository, RepositoryContents, RepositoryError};
 use super::{RunningBackup, contents::FoundRecord};
-use crate::storage::{Exclusion, LockGuard};
+use crate::storage::{Exclusion, LockGuard, StorageError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 /// A backup whose removal has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +18,17 @@ pub struct RemovedBackup {
     pub kind: BackupKind,
     /// The file name of its archive, without folder.
     pub archive_name: String,
+}
+
+/// A backup that the storage did not let go. It is whole, and stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusedRemoval {
+    /// Its number.
+    pub id: BackupId,
+    /// The file name of its archive, without folder.
+    pub archive_name: String,
+    /// What was refused; `None` when it stays because one that stays stands on it.
+    pub error: Option<StorageError>,
 }
 
 /// The content of `removals.json`.
@@ -41,6 +51,17 @@ pub struct CleanupSlot {
     /// What stands beside the lock.
     note: HolderNote,
     finished: Vec<RemovedBackup>,
+    /// Archives without a record that the storage does not let go yet: they stay named.
+    left: Vec<RemovedBackup>,
+}
+
+/// What [`Repository::finish_removals`] came to.
+#[derive(Default)]
+pub(super) struct Finished {
+    /// Whose archive went now.
+    gone: Vec<RemovedBackup>,
+    /// Whose archive the storage does not let go yet.
+    left: Vec<RemovedBackup>,
 }
 
 impl Repository {
@@ -65,30 +86,54 @@ impl Repository {
         // Nothing is left to sweep: from here on the text need not name the dead.
         let note = HolderNote::of(running);
         guard.update_holder(&note.text())?;
-        let mut slot = CleanupSlot { repository: self.clone(), guard: Some(guard), note, finished: Vec::new() };
-        slot.finished = self.finish_removals()?;
+        let mut slot =
+            CleanupSlot { repository: self.clone(), guard: Some(guard), note, finished: Vec::new(), left: Vec::new() };
+        let finished = self.finish_removals()?;
+        (slot.finished, slot.left) = (finished.gone, finished.left);
         Ok(slot)
     }
 
     /// Finishes what a cleanup that died had begun, and returns whose archive went only now. Only the holder of the lock may.
     ///
-    /// Where the record is gone, the archive follows. A backup whose record is still there is whole, and stays: whether it is to go
-    /// is for the next cleanup to decide.
-    pub(super) fn finish_removals(&self) -> Result<Vec<RemovedBackup>, RepositoryError> {
-        let Some(named) = self.removals()? else { return Ok(Vec::new()) };
-        let mut finished = Vec::new();
+    /// Where the record is gone, the archive follows, or stays named until the storage lets it go. A backup whose record is still there
+    /// is whole, and stays: whether it is to go is for the next cleanup to decide.
+    pub(super) fn finish_removals(&self) -> Result<Finished, RepositoryError> {
+        let Some(named) = self.removals()? else { return Ok(Finished::default()) };
+        let mut finished = Finished::default();
         for removed in named {
             let Some(name) = removed.name() else { continue };
             if let FoundRecord::Absent = self.read_record(&name, None)? {
                 let key = archive_key(&name);
                 if self.storage().size_bytes(&key)?.is_some() {
-                    self.storage().delete(&key)?;
-                    finished.push(removed);
+                    match self.storage().delete(&key) {
+                        Ok(()) => finished.gone.push(removed),
+                        Err(error) if error.is_refusal() => {
+                            tracing::warn!(%error, "what a cleanup that died had begun to remove stays for now");
+                            finished.left.push(removed);
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
                 }
             }
         }
-        self.storage().delete(REMOVALS_KEY)?;
+        self.name_left(&finished.left)?;
         Ok(finished)
+    }
+
+    /// Names what is left to remove, or removes the list when nothing is.
+    fn name_left(&self, left: &[RemovedBackup]) -> Result<(), RepositoryError> {
+        if left.is_empty() {
+            return Ok(self.storage().delete(REMOVALS_KEY)?);
+        }
+        self.write_removals(left)
+    }
+
+    fn write_removals(&self, removing: &[RemovedBackup]) -> Result<(), RepositoryError> {
+        let content = serde_json::to_vec(&Removals { removing: removing.to_vec() }).map_err(|error| {
+            let (storage, detail) = (self.storage().describe(), error.to_string());
+            RepositoryError::RepositoryUnreadable { storage, object: REMOVALS_KEY.to_owned(), detail }
+        })?;
+        Ok(self.storage().put(REMOVALS_KEY, &content)?)
     }
 
     /// Ends what a cleanup that was taken for dead had begun to remove, records and archives. It may only have been paused, and go on
@@ -98,8 +143,14 @@ impl Repository {
             let Some(name) = removed.name() else { continue };
             match self.read_record(&name, None)? {
                 FoundRecord::Readable(record) if record.id == removed.id => {
-                    self.storage().delete(&record_key(&name))?;
-                    self.remove_left_over(&archive_key(&name))?;
+                    match self.storage().delete(&record_key(&name)) {
+                        Ok(()) => self.remove_left_over(&archive_key(&name))?,
+                        // The store keeps it from everybody, the dead one too.
+                        Err(error @ StorageError::StorageLocked { .. }) => {
+                            tracing::warn!(%error, "what a cleanup that died wanted to remove stays");
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
                 }
                 FoundRecord::Absent => self.remove_left_over(&archive_key(&name))?,
                 // Another backup has the name by now, or nobody can tell: the dead one's removal is not of it.
@@ -135,7 +186,8 @@ impl CleanupSlot {
     }
 
     /// Removes backups: of each its record, then its archive, those with the highest ids first, so that nothing ever stands on what
-    /// is gone. `removed` hears of each, and may say that it is enough; the others stay whole.
+    /// is gone. `removed` hears of each, and may say that it is enough; the others stay whole. Returns those that the storage did not
+    /// let go, because of a retention or a legal hold, say: they, and what they stand on, stay whole as well.
     ///
     /// A crash at any point leaves each backup whole or gone but for an archive that the next holder of the lock removes.
     ///
@@ -147,9 +199,9 @@ impl CleanupSlot {
         &mut self,
         ids: &BTreeSet<BackupId>,
         removed: &mut dyn FnMut(&BackupRecord) -> ControlFlow<()>,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<Vec<RefusedRemoval>, RepositoryError> {
         if ids.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let contents = self.repository.contents()?;
         let records = to_be_removed(&contents, ids)?;
@@ -158,28 +210,52 @@ impl CleanupSlot {
             kind: record.kind,
             archive_name: record.archive_name.clone(),
         });
-        let removals = Removals { removing: removing.collect() };
-        self.name_beside_the_lock(&removals.removing)?;
-        let content = serde_json::to_vec(&removals).map_err(|error| {
-            let detail = error.to_string();
-            RepositoryError::RepositoryUnreadable {
-                storage: self.repository.storage().describe(),
-                object: REMOVALS_KEY.to_owned(),
-                detail,
-            }
-        })?;
-        let storage = Arc::clone(self.repository.storage());
-        storage.put(REMOVALS_KEY, &content)?;
+        let removing: Vec<RemovedBackup> = removing.collect();
+        self.name_beside_the_lock(&removing)?;
+        self.repository.write_removals(&[removing, self.left.clone()].concat())?;
+        let mut refused: Vec<RefusedRemoval> = Vec::new();
+        // What backups that stay stand on.
+        let mut needed: BTreeSet<BackupId> = BTreeSet::new();
         for (record, name) in &records {
-            self.confirm()?;
-            storage.delete(&record_key(name))?;
-            storage.delete(&archive_key(name))?;
-            if removed(record).is_break() {
+            let outcome = match needed.contains(&record.id) {
+                true => Some(None),
+                false => {
+                    self.confirm()?;
+                    self.remove_one(name)?.map(Some)
+                }
+            };
+            if let Some(error) = outcome {
+                needed.extend(record.base_id);
+                refused.push(RefusedRemoval { id: record.id, archive_name: record.archive_name.clone(), error });
+            } else if removed(record).is_break() {
                 break;
             }
         }
         self.name_beside_the_lock(&[])?;
-        Ok(storage.delete(REMOVALS_KEY)?)
+        self.repository.name_left(&self.left)?;
+        Ok(refused)
+    }
+
+    /// Removes a record, then its archive; or returns what was refused, and then both are there.
+    fn remove_one(&self, name: &BackupName) -> Result<Option<StorageError>, RepositoryError> {
+        let storage = self.repository.storage();
+        let content = storage.get(&record_key(name))?;
+        match storage.delete(&record_key(name)) {
+            Ok(()) => {}
+            Err(error) if error.is_refusal() => return Ok(Some(error)),
+            Err(error) => return Err(error.into()),
+        }
+        match storage.delete(&archive_key(name)) {
+            Ok(()) => Ok(None),
+            Err(error) if error.is_refusal() => {
+                // Its archive is whole: with the record it is a backup again, and no half of one.
+                match content.map(|content| storage.put_if_absent(&record_key(name), &content)) {
+                    None | Some(Ok(()) | Err(StorageError::StorageExists { .. })) => Ok(Some(error)),
+                    Some(Err(error)) => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes sure that the lock is still ours, before something goes that is not named beside it: archived WAL, say.

@@ -93,6 +93,11 @@ impl BackupSlot {
         verdict.and(self.settle_failed(failed, Written { archive: true, record: false }).map(|_| ()))
     }
 
+    /// Lets go before anything was written, since the backup turned out not to be wanted. The id goes unused.
+    pub fn abandon(mut self) {
+        self.release();
+    }
+
     fn try_commit(
         &mut self,
         archive: Box<dyn PutStream>,

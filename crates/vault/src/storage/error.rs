@@ -67,6 +67,16 @@ pub enum StorageError {
         /// The key.
         object: String,
     },
+    /// The storage keeps the object from being removed: a retention that is not over, a legal hold.
+    #[error("{object} in {storage} can't be removed: {reason}")]
+    StorageLocked {
+        /// What [`super::Storage::describe`] says.
+        storage: String,
+        /// The key.
+        object: String,
+        /// What keeps it, and until when.
+        reason: String,
+    },
     /// A storage elsewhere did not answer in the time that it was given.
     #[error("{storage} can't be reached for {object}: given up after {seconds} s: {cause}")]
     StorageUnreachable {
@@ -179,6 +189,11 @@ impl StorageError {
         }
     }
 
+    /// Tells whether a removal was refused for good: nothing was removed, and the same request would not be granted now.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, StorageError::StorageDenied { .. } | StorageError::StorageLocked { .. })
+    }
+
     /// Returns the `StorageError` that an [`io::Error`] carries: what a write into a [`super::PutStream`] fails with.
     pub fn inside(error: &io::Error) -> Option<&StorageError> {
         error.get_ref()?.downcast_ref()
@@ -192,7 +207,7 @@ impl StorageError {
             StorageError::StorageShort { .. } => io::ErrorKind::UnexpectedEof,
             StorageError::StorageKey { .. } | StorageError::StorageLink { .. } => io::ErrorKind::InvalidInput,
             StorageError::StorageFull { .. } => io::ErrorKind::StorageFull,
-            StorageError::StorageDenied { .. } => io::ErrorKind::PermissionDenied,
+            StorageError::StorageDenied { .. } | StorageError::StorageLocked { .. } => io::ErrorKind::PermissionDenied,
             StorageError::StorageUnreachable { .. } => io::ErrorKind::TimedOut,
             StorageError::StorageSetting { .. } => io::ErrorKind::InvalidInput,
             StorageError::StorageReplicaOnly { .. } => io::ErrorKind::Unsupported,

@@ -12,7 +12,7 @@ mod read_only;
 mod sole_writer;
 
 pub use error::StorageError;
-pub use host::host_name;
+pub use host::{ProcessMark, host_name};
 pub use key::{KEY_LIMIT_BYTES, KEY_PART_LIMIT_BYTES, is_reserved, key_parts, lease_key, prefix_parts};
 pub use local::LocalFolder;
 pub use read_only::ReadOnly;
@@ -274,6 +274,11 @@ pub trait LockGuard: Send {
     /// `StorageLockLost` when somebody else has taken it over.
     fn confirm(&mut self) -> Result<(), StorageError> {
         Ok(())
+    }
+    /// Tells, without asking anybody, whether somebody else is known to have taken the lock over: a renewal of the lease, made
+    /// beside, has met it. While the store can't be reached nothing is known. The kernel takes no lock away.
+    fn is_lost(&self) -> bool {
+        false
     }
     /// Replaces what is stored about the holder.
     fn update_holder(&mut self, holder: &[u8]) -> Result<(), StorageError>;
