@@ -57,6 +57,7 @@ pub const DAMAGE_KEYS: &[&str] = &[
     "chain-file-twice",
     "chain-file-damaged",
     "chain-label",
+    "chain-start",
 ];
 
 /// Errors of options and settings that only what stands behind them can judge.

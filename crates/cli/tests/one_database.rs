@@ -8,8 +8,11 @@
 mod common;
 mod stream_support;
 
+use cadena::repository::{BackupId, Repository};
+use cadena::storage::LocalFolder;
 use common::{Answer, Cadena};
 use pgformat::MajorVersion;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -319,6 +322,71 @@ testkit::on_each_version!(
         site.assert_nothing_left();
     }
 );
+
+#[test]
+fn damage_is_found_in_what_is_read_and_what_is_not_needed_is_not_read() {
+    let mut site = Site::new(one_version());
+    let cluster = site.cluster.clone();
+    for database in ["wanted", "other"] {
+        cluster.sql(&format!("CREATE DATABASE {database}"));
+        cluster.sql_in(
+            database,
+            "CREATE TABLE bulk AS SELECT n AS id, md5(n::text) AS body FROM generate_series(1, 30000) n; VACUUM (FREEZE) bulk",
+        );
+    }
+    site.init();
+    ok(&site.cadena, &["full", "--json"]);
+    let (wanted, other) =
+        ["wanted", "other"].map(|name| cluster.sql_in(name, "SELECT pg_relation_filepath('bulk')")).into();
+    cluster.sql_in("wanted", "UPDATE bulk SET body = 'x' WHERE id = 7");
+    ok(&site.cadena, &["incremental", "--json"]);
+    let expected = site.dump_as("wanted", "wanted_back");
+    site.mark("here");
+    let restore = |name: &str| site.restore(&["--name", "here", "--database", "wanted", "--as", name]);
+
+    damage_in_full(&site, &other);
+    let answer = restore("wanted_back");
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(answer.json()["outcome"]["left_out_bytes"].as_u64() > Some(2_000_000), "{answer:?}");
+    assert_same_text(&site.dump("wanted_back"), &expected);
+    // The other one can't be had, nor the whole cluster: its frame is damaged.
+    let answer = site.restore(&["--name", "here", "--database", "other", "--as", "other_back"]);
+    assert_eq!(
+        (answer.code, answer.json()["error"]["key"].as_str()),
+        (5, Some("repository-archive-digest")),
+        "{answer:?}"
+    );
+
+    damage_in_full(&site, &wanted);
+    let answer = restore("wanted_again");
+    assert_eq!(
+        (answer.code, answer.json()["error"]["key"].as_str()),
+        (5, Some("repository-archive-digest")),
+        "{answer:?}"
+    );
+    assert_eq!(
+        cluster.sql("SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database WHERE datname ~ '_'"),
+        "wanted_back"
+    );
+    site.assert_nothing_left();
+}
+
+/// Flips a bit in the middle of a file of the FULL's archive, where that is compressed.
+fn damage_in_full(site: &Site, path: &str) {
+    let storage = LocalFolder::new(&site.cadena.path("backups_incrementales"));
+    let repository = Repository::open(Arc::new(storage)).unwrap_or_else(|error| panic!("{error}"));
+    let record = repository.record(BackupId(1)).unwrap_or_else(|error| panic!("{error}"));
+    let archive = repository.open_archive(&record).unwrap_or_else(|error| panic!("{error}"));
+    let member = archive.find_member(path.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    let table = archive.seek_table();
+    let frame = table.frame_at(member.content_offset + member.size_bytes / 2).expect("a frame");
+    let place = table.compressed_range(frame);
+    let file = site.cadena.path("backups_incrementales").join("full").join(&record.archive_name);
+    let file = std::fs::File::options().read(true).write(true).open(file).unwrap();
+    let (mut byte, at) = ([0], (place.start + place.end) / 2);
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 4], at).unwrap();
+}
 
 /// The newest version here whose package has all programs.
 fn one_version() -> MajorVersion {

@@ -8,6 +8,8 @@ error-chain-file-damaged = The archive of backup { $id } holds changes of { $pat
 error-chain-file-damaged-remedy = Do not use this backup. Restore an older one, and take a new FULL now.
 error-chain-label = The backup_label of backup { $id } says that it stands on { $what } { $found }; its record says { $recorded }.
 error-chain-label-remedy = The archive or its record was exchanged. Bring both back from a copy, or use another backup.
+error-chain-start = The backup_label of backup { $id } says that it began at { $found } (timeline/LSN); its record says { $recorded }.
+error-chain-start-remedy = The archive or its record was exchanged. Bring both back from a copy, or use another backup.
 error-chain-incomplete = A chain of backups without its beginning was to be put together.
 error-chain-incomplete-remedy = This is a defect of Cadena: report it. Nothing was written.
 

@@ -8,6 +8,8 @@ error-chain-file-damaged = El archivo del backup { $id } contiene cambios de { $
 error-chain-file-damaged-remedy = No usar este backup. Restaurar uno anterior y hacer ahora un FULL nuevo.
 error-chain-label = El backup_label del backup { $id } dice que se hizo sobre { $what } { $found }; su registro dice { $recorded }.
 error-chain-label-remedy = El archivo o su registro fue cambiado por otro. Recuperar ambos desde una copia, o usar otro backup.
+error-chain-start = El backup_label del backup { $id } dice que comenzó en { $found } (línea de tiempo/LSN); su registro dice { $recorded }.
+error-chain-start-remedy = El archivo o su registro fue cambiado por otro. Recuperar ambos desde una copia, o usar otro backup.
 error-chain-incomplete = Se iba a juntar una cadena de backups sin su comienzo.
 error-chain-incomplete-remedy = Es un defecto de Cadena: informar de él. No se escribió nada.
 

@@ -17,6 +17,9 @@ pub enum ChainError {
     /// The label names another base than the record.
     #[error("the backup_label of backup {id} says that it stands on {what} {found}; its record says {recorded}")]
     ChainLabel { id: String, what: &'static str, found: String, recorded: String },
+    /// The label says that the backup began elsewhere.
+    #[error("the backup_label of backup {id} says that it began at {found}; its record says {recorded}")]
+    ChainStart { id: String, found: String, recorded: String },
     /// The caller left out a part: [`vault::repository::RepositoryContents::chain`] returns all of it.
     #[error("a chain that does not begin with a FULL")]
     ChainIncomplete {},

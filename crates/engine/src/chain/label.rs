@@ -19,6 +19,29 @@ impl Chain {
     pub fn check_labels(&self) -> Result<(), Error> {
         self.links().iter().skip(1).try_for_each(|link| Ok(check_label(&read_label(link)?, &link.record)?))
     }
+
+    /// Reads the labels of all backups and holds where each began against its record: an archive in another one's place is found out
+    /// without reading all of it.
+    ///
+    /// # Errors
+    /// `ChainStart`; `ArchiveNoMember`, and what else the archives say.
+    pub fn check_starts(&self) -> Result<(), Error> {
+        self.links().iter().try_for_each(|link| Ok(check_start(&read_label(link)?, &link.record)?))
+    }
+}
+
+fn check_start(label: &BackupLabel, record: &BackupRecord) -> Result<(), ChainError> {
+    let found = (Some(label.start_lsn), Some(label.start_timeline));
+    if found == (record.start_lsn, record.timeline) {
+        return Ok(());
+    }
+    let recorded = record.start_lsn.map_or_else(|| "-".to_owned(), |lsn| lsn.to_string());
+    let timeline = record.timeline.map_or_else(|| "-".to_owned(), |timeline| timeline.to_string());
+    Err(ChainError::ChainStart {
+        id: record.id.to_string(),
+        found: format!("{}/{}", label.start_timeline, label.start_lsn),
+        recorded: format!("{timeline}/{recorded}"),
+    })
 }
 
 fn read_label(link: &ChainLink) -> Result<BackupLabel, Error> {
