@@ -536,8 +536,11 @@ fn postmaster_in(folder: &Path) -> Option<rustix::process::Pid> {
     rustix::process::Pid::from_raw(content.lines().next()?.trim().parse().ok()?)
 }
 
+/// One that has ended and was not yet waited for by who inherited it does not live.
 fn is_alive(pid: rustix::process::Pid) -> bool {
-    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let state = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().next());
+    state.is_some_and(|state| state != "Z")
 }
 
 #[test]
