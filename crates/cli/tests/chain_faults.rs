@@ -410,7 +410,7 @@ const SWAPPED: [&str; 4] =
     ["chain-archive-missing", "chain-label", "repository-archive-size", "repository-archive-digest"];
 
 /// Records and archives are the same on all versions; the two are those that differ most in what a server is asked for.
-fn run(version: MajorVersion) {
+fn each_fault(version: MajorVersion) {
     if !testkit::is_available(version) {
         return;
     }
@@ -425,15 +425,7 @@ fn run(version: MajorVersion) {
     }
 }
 
-#[test]
-fn a_broken_chain_is_refused_with_the_reason_and_begun_anew_on_postgresql_15() {
-    run(MajorVersion::V15);
-}
-
-#[test]
-fn a_broken_chain_is_refused_with_the_reason_and_begun_anew_on_postgresql_18() {
-    run(MajorVersion::V18);
-}
+testkit::on_each_version!(a_broken_chain_is_refused_with_the_reason_and_begun_anew, each_fault);
 
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
