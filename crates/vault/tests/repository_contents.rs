@@ -128,7 +128,7 @@ fn the_message_of_a_newer_record_names_both_versions() {
     match repository.record(BackupId(1)) {
         Err(RepositoryError::RepositoryUnreadable { object, detail, .. }) => {
             assert_eq!(object, FIRST);
-            assert_eq!(detail, "it has record version 9; this program reads up to 1");
+            assert_eq!(detail, "it has record version 9; this program reads up to 2");
         }
         other => panic!("{other:?}"),
     }

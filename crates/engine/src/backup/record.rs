@@ -7,10 +7,11 @@ use crate::journal::error_value;
 use crate::reader::WalkNotes;
 use serde_json::json;
 use vault::archive::SealedArchive;
-use vault::repository::{BackupId, BackupRecord, BackupSlot, BackupState, CorruptPage, RecordBase, RecordTablespace};
+use vault::repository::{
+    BackupId, BackupRecord, BackupSlot, BackupState, CorruptPage, RECORD_VERSION, RecordBase, RecordEncryption,
+    RecordTablespace,
+};
 
-/// The version of the record's form that this program writes.
-const RECORD_VERSION: u32 = 1;
 /// How many corrupt pages a record names; the others are counted.
 const NAMED_PAGES: usize = 1_000;
 
@@ -48,6 +49,7 @@ pub(super) fn opened(
         archive_bytes: 0,
         sha256: None,
         files: 0,
+        encryption: None,
         compression_level: options.compression_level,
         reader: String::new(),
         changes_found_by: None,
@@ -101,6 +103,7 @@ pub(super) fn merged(
         label: options.label.clone().unwrap_or_else(|| newest.label.clone()),
         archive_bytes: 0,
         sha256: None,
+        encryption: None,
         compression_level: options.compression_level,
         reader: "merge".to_owned(),
         changes_found_by: None,
@@ -142,6 +145,9 @@ pub(super) fn seal(record: &mut BackupRecord, sealed: &SealedArchive) {
     record.finished_at = Some(jiff::Timestamp::now());
     record.archive_bytes = sealed.size_bytes;
     record.sha256 = Some(sealed.sha256.clone());
+    let recipients = sealed.encryption.as_ref().map(|encryption| encryption.recipients.clone());
+    record.encryption = recipients.map(|recipients| RecordEncryption { recipients });
+    record.record_version = record.version();
 }
 
 /// The same for a backup of a server, with the WAL that belongs to it.

@@ -26,14 +26,14 @@ pub(super) struct Sealer {
 
 impl Sealer {
     pub fn new(
-        out: Box<dyn PutStream>,
+        archive: ArchiveWriter,
         version: MajorVersion,
         system_identifier: SystemIdentifier,
         buffers: BufferPool,
         temporary_folder: &Path,
     ) -> Result<Self, Error> {
         Ok(Sealer {
-            archive: ArchiveWriter::new(out),
+            archive,
             manifest: ManifestSpool::new(version, system_identifier, temporary_folder)?,
             large: None,
             buffers,

@@ -259,6 +259,7 @@ impl World {
             archive_bytes: if is_completed { 100 } else { 0 },
             sha256: is_completed.then(|| format!("{:064x}", id.0)),
             files: 1,
+            encryption: None,
             compression_level: 1,
             reader: "local".to_owned(),
             changes_found_by: None,

@@ -2,8 +2,10 @@ use pgformat::{Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegmentSize};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The version of the record that this program writes, and the newest that it reads.
+/// The version of a record that says nothing that a program of the first version must not pass over.
 pub const RECORD_VERSION: u32 = 1;
+/// The version of a record whose archive a program of the first version can't read; the newest that this one reads.
+pub const RECORD_VERSION_LIMIT: u32 = 2;
 
 /// Numbers a backup in its repository, from 1; never used again, even when the backup is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,7 +42,7 @@ pub enum BackupState {
 /// The content of `NAME.json`: everything that is known of a backup without opening its archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackupRecord {
-    /// [`RECORD_VERSION`].
+    /// [`BackupRecord::version`].
     pub record_version: u32,
     /// Its number, from 1.
     pub id: BackupId,
@@ -92,6 +94,9 @@ pub struct BackupRecord {
     pub sha256: Option<String>,
     /// Members of the archive.
     pub files: u64,
+    /// For whom the archive is encrypted; `None` when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<RecordEncryption>,
     /// zstd level.
     pub compression_level: i32,
     /// `local` or `sql`: how the files were read.
@@ -119,6 +124,20 @@ pub struct BackupRecord {
     pub tool_version: String,
     /// `{"key": …, arguments}` of the error that ended a failed backup, plus `message` in English.
     pub error: Option<serde_json::Value>,
+}
+
+/// Says how an archive is encrypted: it is an age file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordEncryption {
+    /// The age recipients whose identities open it.
+    pub recipients: Vec<String>,
+}
+
+impl BackupRecord {
+    /// Returns the version that a record like this must have.
+    pub fn version(&self) -> u32 {
+        if self.encryption.is_some() { RECORD_VERSION_LIMIT } else { RECORD_VERSION }
+    }
 }
 
 /// Tells a base from every other backup.
