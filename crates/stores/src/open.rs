@@ -55,7 +55,7 @@ pub fn open(settings: &StoreSettings) -> Result<Arc<dyn Storage>, StorageError> 
             return Err(address.bad("url", format!("{}:// is unknown; known: {known}", address.scheme)));
         }
     };
-    Ok(Arc::new(Remote::new(client, address.shown, patience, options)))
+    Ok(Arc::new(Remote::new(client, address, patience, options)))
 }
 
 /// Returns the path that `file:///path`, or a plain path, stands for.
