@@ -445,7 +445,9 @@ fn recipients_change_for_what_comes_and_never_to_nobody() {
     let (folder, one, other) = (fast_folder(), Holder::new(), Holder::new());
     let repository = encrypted_repository(folder.path(), &one);
     assert_eq!(repository.recipients().unwrap().texts(), std::slice::from_ref(&one.recipient));
-    repository.change_recipients(&mut |present| Ok([present, std::slice::from_ref(&other.recipient)].concat())).unwrap();
+    repository
+        .change_recipients(&mut |present| Ok([present, std::slice::from_ref(&other.recipient)].concat()))
+        .unwrap();
     let reopened = Repository::open(Arc::new(LocalFolder::new(folder.path()))).unwrap();
     assert_eq!(reopened.recipients().unwrap(), &recipients(&[&other, &one]), "whatever their order");
     reopened.check_recipients(Some(&recipients(&[&other, &one]))).unwrap();

@@ -3,7 +3,7 @@
 use super::catalog_hook::CatalogHook;
 use super::catch_up::catch_up;
 use super::replica::push_after_backup;
-use super::{Outcome, open_repository, remark_warnings, tool_version};
+use super::{Outcome, open_to_write, remark_warnings, tool_version};
 use crate::app::Session;
 use crate::args::{BackupArgs, CheckpointArg, IncrementArgs};
 use crate::exit::ExitStatus;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 /// Takes the backup and says what it is.
 pub fn run(session: &Session, request: BackupRequest, options: &BackupArgs) -> Outcome {
-    let repository = open_repository(session)?;
+    let repository = open_to_write(session)?;
     let options = backup_options(session, options);
     catch_up(session, &repository);
     let hook = CatalogHook::new(session, &repository);

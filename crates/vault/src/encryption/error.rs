@@ -26,6 +26,9 @@ pub enum EncryptionError {
     /// The passphrase is another one.
     #[error("the passphrase does not open the identity in {origin}")]
     EncryptionPassphraseWrong { origin: String },
+    /// Anybody would guess it.
+    #[error("the passphrase is shorter than {least} characters")]
+    EncryptionPassphraseShort { least: usize },
     /// The list of recipients can't be read.
     #[error("{object} in {storage} can't be read: {detail}")]
     EncryptionUnreadable { storage: String, object: String, detail: String },

@@ -13,7 +13,12 @@ pub struct Keys {
     protected: Vec<Arc<Protected>>,
 }
 
-type Opener = Arc<dyn age::Identity + Send + Sync>;
+/// An identity, and what seals for it.
+#[derive(Clone)]
+pub(super) struct Opener {
+    identity: Arc<dyn age::Identity + Send + Sync>,
+    recipient: String,
+}
 
 /// Identities under a passphrase, opened when they are first needed: that takes a second.
 struct Protected {
@@ -66,6 +71,34 @@ pub fn protect_identity(file: &SecretString, passphrase: SecretString) -> Result
         .map_err(|error| EncryptionError::EncryptionFailed { detail: error.to_string() })
 }
 
+/// Opens an identity file that is under a passphrase.
+///
+/// # Errors
+/// `EncryptionIdentity`, `EncryptionPassphraseWrong`.
+pub fn open_protected(
+    content: &[u8],
+    passphrase: &SecretString,
+    origin: &str,
+) -> Result<SecretString, EncryptionError> {
+    let invalid = |detail: String| EncryptionError::EncryptionIdentity { origin: origin.to_owned(), detail };
+    let decryptor = age::Decryptor::new_buffered(age::armor::ArmoredReader::new(content))
+        .map_err(|error| invalid(error.to_string()))?;
+    if !decryptor.is_scrypt() {
+        return Err(invalid("it is encrypted for a recipient, not under a passphrase".to_owned()));
+    }
+    let identity = age::scrypt::Identity::new(passphrase.clone());
+    let opened = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));
+    let mut reader = opened.map_err(|error| match error {
+        age::DecryptError::DecryptionFailed | age::DecryptError::NoMatchingKeys => {
+            EncryptionError::EncryptionPassphraseWrong { origin: origin.to_owned() }
+        }
+        error => invalid(error.to_string()),
+    })?;
+    let mut plain = String::new();
+    reader.read_to_string(&mut plain).map_err(|error| invalid(error.to_string()))?;
+    Ok(plain.into())
+}
+
 impl Keys {
     /// Tells whether there is any identity.
     pub fn is_empty(&self) -> bool {
@@ -90,27 +123,13 @@ impl Keys {
         if !Self::needs_passphrase(content) {
             return self.add_plain(content, origin);
         }
-        let Some(passphrase) = passphrase else {
-            return Err(EncryptionError::EncryptionPassphraseMissing { origin: origin.to_owned() });
-        };
-        let invalid = |detail: String| EncryptionError::EncryptionIdentity { origin: origin.to_owned(), detail };
-        let decryptor = age::Decryptor::new_buffered(age::armor::ArmoredReader::new(content))
-            .map_err(|error| invalid(error.to_string()))?;
-        if !decryptor.is_scrypt() {
-            return Err(invalid("it is encrypted for a recipient, not under a passphrase".to_owned()));
+        match passphrase {
+            Some(passphrase) => {
+                let plain = open_protected(content, passphrase, origin)?;
+                self.add_plain(plain.expose_secret().as_bytes(), origin)
+            }
+            None => Err(EncryptionError::EncryptionPassphraseMissing { origin: origin.to_owned() }),
         }
-        let identity = age::scrypt::Identity::new(passphrase.clone());
-        let mut reader =
-            decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(|error| match error {
-                age::DecryptError::DecryptionFailed | age::DecryptError::NoMatchingKeys => {
-                    EncryptionError::EncryptionPassphraseWrong { origin: origin.to_owned() }
-                }
-                error => invalid(error.to_string()),
-            })?;
-        let mut plain = String::new();
-        reader.read_to_string(&mut plain).map_err(|error| invalid(error.to_string()))?;
-        let plain = SecretString::from(plain);
-        self.add_plain(plain.expose_secret().as_bytes(), origin)
     }
 
     /// Adds the identities of a file that is under a passphrase. They are opened when they are needed, and errors come then.
@@ -132,12 +151,21 @@ impl Keys {
                     false => "a line is no AGE-SECRET-KEY-1…",
                 })
             })?;
-            self.identities.push(Arc::new(identity));
+            let recipient = identity.to_public().to_string();
+            self.identities.push(Opener { identity: Arc::new(identity), recipient });
         }
         if self.identities.len() == before {
             return Err(invalid("it has no AGE-SECRET-KEY-1… line"));
         }
         Ok(())
+    }
+
+    /// Returns the recipients of all identities.
+    ///
+    /// # Errors
+    /// Those of [`Keys::add`], of identities that were added to be opened now.
+    pub fn recipients(&self) -> Result<Vec<String>, EncryptionError> {
+        Ok(self.opened()?.into_iter().map(|opener| opener.recipient).collect())
     }
 
     /// Returns them all, those under a passphrase last.
@@ -187,7 +215,7 @@ impl Keeping {
 
 impl age::Identity for Keeping {
     fn unwrap_stanza(&self, stanza: &age_core::format::Stanza) -> Option<Result<FileKey, age::DecryptError>> {
-        let found = self.identities.iter().find_map(|identity| identity.unwrap_stanza(stanza))?;
+        let found = self.identities.iter().find_map(|opener| opener.identity.unwrap_stanza(stanza))?;
         if let Ok(key) = &found {
             *self.kept.borrow_mut() = Some(KnownKey(Arc::new(copy(key))));
         }

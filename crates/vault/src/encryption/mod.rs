@@ -8,8 +8,9 @@ mod keys;
 mod recipients;
 mod unsealed;
 
+pub use age::secrecy::{ExposeSecret, SecretString};
 pub use error::EncryptionError;
-pub use keys::{Keys, NewIdentity, protect_identity};
+pub use keys::{Keys, NewIdentity, open_protected, protect_identity};
 pub use recipients::{Recipients, SealingWriter};
 pub use unsealed::{UnsealedObject, read_note, unseal_bytes};
 
