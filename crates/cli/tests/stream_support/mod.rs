@@ -193,10 +193,18 @@ pub fn make_clock(server: &TestCluster, padding_bytes: u32) {
 pub fn archived(repository: &Path, timeline: u32, ending: &str) -> Vec<(String, PathBuf)> {
     let folder = repository.join(format!("wal/{timeline:08X}"));
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    // Whole tests may run against encrypted repositories: see `Cadena`.
+    let encrypted = match ending {
+        _ if std::env::var_os("CADENA_TEST_IDENTITY").is_none() => "\0",
+        ".zst" => ".zst.age",
+        ".partial" => ".partial.pieces",
+        _ => "\0",
+    };
     let mut found: Vec<(String, PathBuf)> = entries
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
+            let name = name.strip_suffix(encrypted).map_or(name.clone(), |plain| plain.to_owned() + ending);
             let stem = name.strip_suffix(ending)?.to_owned();
             (stem.len() == 24).then(|| (stem, entry.path()))
         })
