@@ -4,7 +4,7 @@
 
 use crate::common::{Answer, Cadena};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -48,7 +48,12 @@ impl Daemon {
     /// The daemon with options of its own.
     pub fn start_with(cadena: &Cadena, options: &[&str]) -> Self {
         let arguments = [&["start", "--quiet"], options].concat();
-        let child = cadena.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut command = cadena.command(&arguments);
+        if std::env::var_os("CADENA_TEST_BLIND_DAEMON").is_some() {
+            // In an encrypted repository: it writes what it can't read.
+            command.env_remove("CADENA_IDENTITY");
+        }
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Daemon { child: child.unwrap_or_else(|error| panic!("{error}")) }
     }
 
@@ -211,6 +216,17 @@ pub fn archived(repository: &Path, timeline: u32, ending: &str) -> Vec<(String, 
         .collect();
     found.sort();
     found
+}
+
+/// Unpacks an archived segment by public tools.
+pub fn unpacked(path: &Path) -> Output {
+    let Ok(identity) = std::env::var("CADENA_TEST_IDENTITY") else {
+        return Command::new("zstd").args(["-dcq"]).arg(path).output().expect("zstd");
+    };
+    let key = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(key.path(), identity).expect("written");
+    let script = "set -o pipefail; age -d -i \"$1\" \"$2\" | zstd -dcq";
+    Command::new("bash").args(["-c", script, "bash"]).arg(key.path()).arg(path).output().expect("age, zstd")
 }
 
 /// Runs a command that must succeed, warnings allowed.
