@@ -132,3 +132,44 @@ fn compare_with_pg_wal(cluster: &TestCluster, repository: &Path, version: MajorV
         assert!(unpacked.status.success() && unpacked.stdout == own, "{name} differs from the server's file");
     }
 }
+
+#[test]
+fn what_is_behind_a_segment_that_was_whole_but_not_sealed_yet_is_restored() {
+    let Some(version) = testkit::available_versions().pop() else { return };
+    let cluster = Arc::new(TestCluster::new(version, &streamed_options()));
+    make_clock(&cluster, 100);
+    let cadena = Cadena::new().variable("DATABASE_URL", &cluster.conninfo("postgres"));
+    ok(&cadena, &["init"]);
+    let daemon = Daemon::start(&cadena);
+    wait_for_stream(&cluster);
+    ok(&cadena, &["full"]);
+    let clock = Clock::start(cluster.clone(), Duration::from_millis(10));
+    for _ in 0..3 {
+        clock.wait_for_rows(5);
+        cluster.sql("SELECT pg_switch_wal()");
+    }
+    clock.wait_for_rows(5);
+    clock.stop();
+    let rows = cluster.sql("SELECT n FROM clock ORDER BY n");
+    assert_eq!(daemon.stop(), Some(0));
+    // The machine is lost just before the segment before the last is sealed.
+    let repository = cadena.path("backups_incrementales");
+    let (name, path) = archived(&repository, 1, ".zst").pop().expect("a segment");
+    let whole = unpacked(&path).stdout;
+    assert_eq!(whole.len(), 16 << 20);
+    std::fs::write(path.with_file_name(format!("{name}.partial")), whole).expect("written");
+    std::fs::remove_file(&path).expect("removed");
+
+    let windows = ok(&cadena, &["windows", "--json"]).json();
+    assert_eq!(windows["gaps"], serde_json::Value::Array(Vec::new()), "{windows}");
+    let folder = TestFolder::new();
+    let target = folder.path().join("data");
+    let restored = TestCluster::adopt(version, &target);
+    let (port, socket) = (restored.port().to_string(), restored.socket_folder().display().to_string());
+    let to = target.display().to_string();
+    let arguments = ["restore", "--latest", "--to", &to, "--start", "--port", &port, "--socket-dir", &socket, "--json"];
+    let cadena = cadena.variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string());
+    ok(&cadena, &[&arguments[..], &["--owner", &restored.owner().name]].concat());
+    assert_eq!(restored.sql("SELECT n FROM clock ORDER BY n"), rows);
+    restored.stop();
+}

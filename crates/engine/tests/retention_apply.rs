@@ -27,7 +27,7 @@ const STRANGERS: [&str; 9] = [
     "full/old/full_20250901_000000.json",
     "full/FULL_20250901_000000.json",
     "incremental/inc_20250902_000000_1.backup",
-    "wal/00000001/000000010000000000000003.zst.age",
+    "wal/00000001/000000010000000000000003.age",
     "wal/00000002/000000010000000000000003.zst",
     "wal/notes.txt",
 ];

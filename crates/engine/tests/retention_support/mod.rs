@@ -281,7 +281,13 @@ impl World {
             let segment = WalSegment { timeline: TimelineId(*timeline), number: *number };
             let is_whole = (number + 1) * SEGMENT <= self.timelines[timeline].end;
             let form = if is_whole { SegmentForm::Sealed } else { SegmentForm::Partial };
-            let found = ArchivedSegment { segment, form, size_bytes: 10, modified_seconds: 0 };
+            let found = ArchivedSegment {
+                segment,
+                form,
+                size_bytes: 10,
+                is_whole: form == SegmentForm::Sealed,
+                modified_seconds: 0,
+            };
             timelines.entry(segment.timeline).or_default().segments.insert(*number, found);
         }
         let mut histories = BTreeMap::new();

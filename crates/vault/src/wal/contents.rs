@@ -35,6 +35,9 @@ pub struct ArchivedSegment {
     pub form: SegmentForm,
     /// The object's size: for a plain partial one, how far it goes.
     pub size_bytes: u64,
+    /// Whether all of it is known to be here: of a sealed one. Of a partial one a listing does not tell; see
+    /// [`WalArchive::is_partial_whole`].
+    pub is_whole: bool,
     /// When it was last written, in seconds since the Unix epoch.
     pub modified_seconds: i64,
 }
@@ -137,5 +140,7 @@ impl WalContents {
 }
 
 fn archived(segment: WalSegment, form: SegmentForm, object: StoredObject) -> ArchivedSegment {
-    ArchivedSegment { segment, form, size_bytes: object.size_bytes, modified_seconds: object.modified_seconds }
+    let is_whole = form == SegmentForm::Sealed;
+    let StoredObject { size_bytes, modified_seconds, .. } = object;
+    ArchivedSegment { segment, form, size_bytes, is_whole, modified_seconds }
 }

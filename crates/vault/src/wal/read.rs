@@ -88,6 +88,35 @@ impl WalArchive {
         Ok(end)
     }
 
+    /// Tells whether the partial file of a segment holds all of it: the receiver that wrote it died before it was sealed.
+    ///
+    /// # Errors
+    /// `WalDamaged`; storage errors.
+    pub fn is_partial_whole(&self, segment: WalSegment) -> Result<bool, WalArchiveError> {
+        let segment_bytes = self.geometry().segment_size.bytes();
+        match self.partial_cover(segment)? {
+            None => return Ok(false),
+            Some(Cover::Plain) => {
+                let size_bytes = self.storage().size_bytes(&self.partial_key(segment, Cover::Plain))?;
+                if size_bytes.is_none_or(|size_bytes| size_bytes < segment_bytes) {
+                    return Ok(false);
+                }
+            }
+            Some(Cover::Encrypted) => {
+                let is_covered = self.read_pieces(segment)?.2.covered() == segment_bytes;
+                if !is_covered || !self.can_read_back() {
+                    return Ok(is_covered);
+                }
+            }
+        }
+        let mut bytes = Vec::new();
+        let end = match self.read_partial(segment, &mut bytes) {
+            Err(WalArchiveError::WalMissing { .. }) => return Ok(false),
+            end => end?,
+        };
+        Ok(end == segment.end_lsn(self.geometry().segment_size))
+    }
+
     /// Hands over a stretch of a sealed segment, counted in bytes from its start, in pieces of at most 1 MiB and in order, until
     /// `each` has enough. Reads and decodes only the frames that it lies in, each checked by its own checksum. Memory: two frames.
     ///

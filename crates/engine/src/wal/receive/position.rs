@@ -119,7 +119,16 @@ mod tests {
     fn missing(sealed: &[u64], partial: &[u64], gaps: &[(u64, u64)]) -> Option<u64> {
         let entry = |number: &u64, form| {
             let segment = WalSegment { timeline: TIMELINE, number: *number };
-            (*number, ArchivedSegment { segment, form, size_bytes: 0, modified_seconds: 0 })
+            (
+                *number,
+                ArchivedSegment {
+                    segment,
+                    form,
+                    size_bytes: 0,
+                    is_whole: form == SegmentForm::Sealed,
+                    modified_seconds: 0,
+                },
+            )
         };
         let segments = sealed.iter().map(|number| entry(number, SegmentForm::Sealed));
         let segments = segments.chain(partial.iter().map(|number| entry(number, SegmentForm::Partial))).collect();

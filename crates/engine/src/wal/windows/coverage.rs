@@ -103,6 +103,12 @@ impl Coverage<'_> {
         })
     }
 
+    /// Tells whether all of a segment is here.
+    pub fn is_whole(&self, segment: WalSegment) -> bool {
+        let timeline = self.contents.timelines.get(&segment.timeline);
+        timeline.and_then(|timeline| timeline.segments.get(&segment.number)).is_some_and(|found| found.is_whole)
+    }
+
     fn is_whole_in(&self, base: &Base, segment: WalSegment) -> bool {
         let ends_there = segment.number == base.last_segment(self.size);
         base.holds(segment, self.size)
@@ -114,7 +120,7 @@ impl Coverage<'_> {
         let first = self.base?.last_segment(self.size);
         let mut piece = self.piece(first)?;
         let mut last = first;
-        while piece.cut_lsn.is_none() && piece.holder != Holder::Partial {
+        while piece.cut_lsn.is_none() && (piece.holder != Holder::Partial || self.is_whole(piece.segment)) {
             let Some(next) = self.piece(last + 1) else { break };
             (piece, last) = (next, last + 1);
         }
@@ -156,7 +162,7 @@ mod tests {
         for &(timeline, number, sealed) in files {
             let segment = WalSegment { timeline: TimelineId(timeline), number };
             let form = if sealed { SegmentForm::Sealed } else { SegmentForm::Partial };
-            let found = ArchivedSegment { segment, form, size_bytes: 1, modified_seconds: 0 };
+            let found = ArchivedSegment { segment, form, size_bytes: 1, is_whole: sealed, modified_seconds: 0 };
             contents.timelines.entry(segment.timeline).or_default().segments.insert(number, found);
         }
         contents

@@ -77,7 +77,7 @@ pub(super) fn add_gaps(
     let numbers = coverage.archived();
     for (&number, &next) in numbers.iter().zip(numbers.iter().skip(1)) {
         let Some(piece) = coverage.piece(number) else { continue };
-        let partial = piece.holder == Holder::Partial;
+        let partial = piece.holder == Holder::Partial && !coverage.is_whole(piece.segment);
         let from_lsn = if let Some(cut) = piece.cut_lsn {
             cut
         } else if partial {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use vault::archive::{ArchiveError, ArchiveReader};
 use vault::repository::{BackupRecord, BackupState, ChainFault, Repository, UnreadableRecord};
-use vault::wal::{WalArchive, WalArchiveError, WalContents};
+use vault::wal::{SegmentForm, WalArchive, WalArchiveError, WalContents};
 
 /// No history file is longer: a promotion makes one line.
 const HISTORY_LIMIT_BYTES: u64 = 1 << 20;
@@ -48,7 +48,10 @@ impl KnownWal {
     /// Repository, archive and storage errors.
     pub fn look(repository: &Repository) -> Result<Self, Error> {
         let archive = WalArchive::open(repository)?;
-        let contents = archive.as_ref().map(WalArchive::contents).transpose()?.unwrap_or_default();
+        let mut contents = archive.as_ref().map(WalArchive::contents).transpose()?.unwrap_or_default();
+        if let Some(archive) = &archive {
+            note_whole_partials(archive, &mut contents)?;
+        }
         let found = repository.contents()?;
         let usable = |record: &BackupRecord| {
             record.state == BackupState::Completed
@@ -172,6 +175,21 @@ impl KnownWal {
         let bytes = read_small(&reader, member.as_bytes(), HISTORY_LIMIT_BYTES)?;
         Ok(bytes.map(|bytes| parse_history(&String::from_utf8_lossy(&bytes))).transpose()?)
     }
+}
+
+/// Looks whether partial segments behind which the archive goes on are whole: a receiver that died may not have come to seal them.
+fn note_whole_partials(archive: &WalArchive, contents: &mut WalContents) -> Result<(), WalArchiveError> {
+    for timeline in contents.timelines.values_mut() {
+        let followed = |number: &u64| timeline.segments.contains_key(&(number + 1));
+        let partial = timeline.segments.iter().filter(|(_, found)| found.form == SegmentForm::Partial);
+        let numbers: Vec<u64> = partial.map(|(number, _)| *number).filter(followed).collect();
+        for number in numbers {
+            if let Some(found) = timeline.segments.get_mut(&number) {
+                found.is_whole = archive.is_partial_whole(found.segment)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads a small member of a backup; `None` when it is not there.
