@@ -69,6 +69,8 @@ error-repository-no-backup = There is no backup { $id }.
 error-repository-no-backup-remedy = `cadena list` shows the backups that there are.
 error-repository-empty = There is no completed backup.
 error-repository-empty-remedy = Take one with `cadena full`.
+error-repository-only-logical = There are logical backups only, of which { $id } is the newest: they hold dumps of databases, and no cluster.
+error-repository-only-logical-remedy = Restore a database with `cadena restore --backup { $id } --database D --as NEW`, or take a physical backup with `cadena full`.
 error-repository-archive-missing = The archive of backup { $id }, { $object }, is missing.
 error-repository-archive-missing-remedy = Bring the file back from a copy, or use another backup. Take a new FULL now.
 error-repository-archive-size = The archive of backup { $id }, { $object }, has { $found_bytes }; its record says { $recorded_bytes }.
@@ -199,6 +201,8 @@ error-restore-tablespace-target = Tablespace { $name } would go to { $directory 
 error-restore-tablespace-target-remedy = Name a folder for it: --tablespace { $name }=DIR. Nothing was written.
 error-restore-not-completed = Backup { $id } is { $state }; only a completed one restores.
 error-restore-not-completed-remedy = `cadena list` shows the completed ones.
+error-restore-logical = Backup { $id } is logical: it holds dumps of databases, which can be loaded into a running server, and no files of a cluster.
+error-restore-logical-remedy = Restore a database of it with `cadena restore --backup { $id } --database D --as NEW`, get its dump with `cadena export --backup { $id } --database D -o FILE.dump`, or name a physical backup; `cadena list` shows which is which.
 error-restore-write = Writing { $path } failed: { $cause }
 error-restore-write-remedy = Check the target's disk and permissions. What was written has been removed.
 error-restore-content = The archive's content of { $path } does not match its checksum.

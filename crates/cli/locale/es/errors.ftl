@@ -69,6 +69,8 @@ error-repository-no-backup = No existe el backup { $id }.
 error-repository-no-backup-remedy = `cadena list` muestra los backups que existen.
 error-repository-empty = No hay ningún backup completado.
 error-repository-empty-remedy = Hacer uno con `cadena full`.
+error-repository-only-logical = Sólo hay backups lógicos, el más nuevo de los cuales es { $id }: contienen volcados de bases de datos, y ningún clúster.
+error-repository-only-logical-remedy = Restaurar una base de datos con `cadena restore --backup { $id } --database D --as NUEVA`, o hacer un backup físico con `cadena full`.
 error-repository-archive-missing = Falta el archivo del backup { $id }, { $object }.
 error-repository-archive-missing-remedy = Recuperar el archivo desde una copia, o usar otro backup. Hacer un FULL nuevo ahora.
 error-repository-archive-size = El archivo del backup { $id }, { $object }, mide { $found_bytes }; su registro dice { $recorded_bytes }.
@@ -199,6 +201,8 @@ error-restore-tablespace-target = El tablespace { $name } iría a { $directory }
 error-restore-tablespace-target-remedy = Indicarle una carpeta: --tablespace { $name }=CARPETA. No se escribió nada.
 error-restore-not-completed = El backup { $id } está { $state }; sólo se restaura uno completado.
 error-restore-not-completed-remedy = `cadena list` muestra los completados.
+error-restore-logical = El backup { $id } es lógico: contiene volcados de bases de datos, que se cargan en un servidor en marcha, y ningún archivo de un clúster.
+error-restore-logical-remedy = Restaurar una de sus bases con `cadena restore --backup { $id } --database D --as NUEVA`, obtener su volcado con `cadena export --backup { $id } --database D -o ARCHIVO.dump`, o indicar un backup físico; `cadena list` muestra cuál es cuál.
 error-restore-write = Falló la escritura de { $path }: { $cause }
 error-restore-write-remedy = Revisar el disco y los permisos del destino. Lo escrito ya se eliminó.
 error-restore-content = El contenido de { $path } en el archivo no coincide con su checksum.

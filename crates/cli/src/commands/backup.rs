@@ -7,7 +7,7 @@ use super::{Outcome, open_repository, remark_warnings, tool_version};
 use crate::app::Session;
 use crate::args::{BackupArgs, CheckpointArg, IncrementArgs};
 use crate::exit::ExitStatus;
-use crate::render::{backup_facts, facts, kind_name, units};
+use crate::render::{backup_facts, facts, method_name, units};
 use cadena::backup::{BackupOptions, BackupOutcome, BackupRequest, run_backup};
 use cadena::repository::BackupKind;
 use serde_json::json;
@@ -74,7 +74,7 @@ fn text(session: &Session, outcome: &BackupOutcome) -> String {
     let locale = &session.locale;
     let rate = outcome.record.plain_bytes as f64 / outcome.seconds.max(0.001);
     let values = [
-        ("kind", kind_name(outcome.record.kind, locale).into()),
+        ("kind", method_name(outcome.record.kind, outcome.record.method, locale).into()),
         ("duration", units::duration(outcome.seconds, locale.language()).into()),
         ("rate", units::size(rate as u64, locale.language()).into()),
     ];

@@ -53,6 +53,8 @@ pub(super) fn opened(
         changes_found_by: None,
         changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
+        method: Default::default(),
+        logical: None,
         tablespaces: info
             .tablespaces
             .iter()

@@ -22,7 +22,8 @@ pub use error::RepositoryError;
 pub use layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, REMOVALS_KEY, SEQUENCE_KEY, archive_key, record_key};
 pub use open::Repository;
 pub use record::{
-    BackupId, BackupKind, BackupRecord, BackupState, CorruptPage, RECORD_VERSION, RecordBase, RecordTablespace,
+    BackupId, BackupKind, BackupMethod, BackupRecord, BackupState, CorruptPage, LOGICAL_RECORD_VERSION,
+    LogicalContents, LogicalDatabase, RECORD_VERSION, RecordBase, RecordTablespace,
 };
 pub use removal::{CleanupSlot, RefusedRemoval, RemovedBackup};
 pub use running::{RunningBackup, RunningWork};

@@ -2,8 +2,11 @@ use pgformat::{Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegmentSize};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The version of the record that this program writes, and the newest that it reads.
+/// The version of the record of a physical backup.
 pub const RECORD_VERSION: u32 = 1;
+/// The version of the record of a logical backup, and the newest that this program reads: one that knows physical backups only must
+/// not take a dump for a base.
+pub const LOGICAL_RECORD_VERSION: u32 = 2;
 
 /// Numbers a backup in its repository, from 1; never used again, even when the backup is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +26,17 @@ pub enum BackupKind {
     Incremental,
 }
 
+/// Says what a backup is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupMethod {
+    /// The cluster's files and their WAL: restores to a cluster, is a base for increments, begins a recovery.
+    #[default]
+    Physical,
+    /// Dumps of databases: each restores into a running server. Always a FULL; nothing stands on it, and no WAL can be replayed on it.
+    Logical,
+}
+
 /// Says how far a backup came. Serializes as the seed's word. PENDIENTE and VALIDANDO live in the catalog only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BackupState {
@@ -40,12 +54,15 @@ pub enum BackupState {
 /// The content of `NAME.json`: everything that is known of a backup without opening its archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackupRecord {
-    /// [`RECORD_VERSION`].
+    /// [`RECORD_VERSION`], or [`LOGICAL_RECORD_VERSION`] of a logical backup.
     pub record_version: u32,
     /// Its number, from 1.
     pub id: BackupId,
     /// What it holds.
     pub kind: BackupKind,
+    /// What it is made of; absent in records of programs that knew physical backups only.
+    #[serde(default)]
+    pub method: BackupMethod,
     /// The backup whose blocks this one changes; `None` for a FULL.
     pub base_id: Option<BackupId>,
     /// What that backup was when this one was taken, so that another one in its place is found out; `None` for a FULL.
@@ -72,7 +89,7 @@ pub struct BackupRecord {
     pub server_version: String,
     /// Whether a standby was read.
     pub from_standby: bool,
-    /// `None` in a backup that failed before it began.
+    /// `None` in a backup that failed before it began, and in a logical one, as are the next two.
     pub start_lsn: Option<Lsn>,
     /// Where the WAL that the backup needs ends.
     pub stop_lsn: Option<Lsn>,
@@ -94,7 +111,7 @@ pub struct BackupRecord {
     pub files: u64,
     /// zstd level.
     pub compression_level: i32,
-    /// `local` or `sql`: how the files were read.
+    /// `local` or `sql`: how the files were read; `merge`; `pg_dump` of a logical backup.
     pub reader: String,
     /// How changed blocks were found; `None` for a FULL.
     pub changes_found_by: Option<String>,
@@ -104,6 +121,9 @@ pub struct BackupRecord {
     /// The chain whose blocks were put together to make this FULL without the server, base first; else empty.
     #[serde(default)]
     pub merged_from: Vec<BackupId>,
+    /// What a completed logical backup holds; `None` in every other.
+    #[serde(default)]
+    pub logical: Option<LogicalContents>,
     /// Every tablespace but `pg_default` and `pg_global`.
     pub tablespaces: Vec<RecordTablespace>,
     /// Pages whose checksum stayed wrong when they were read again; the first 1,000.
@@ -130,6 +150,34 @@ pub struct RecordBase {
     pub timeline: TimelineId,
     /// Digest of its archive.
     pub sha256: String,
+}
+
+/// What a logical backup holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogicalContents {
+    /// The version of pg_dump: a pg_restore of that version or a later one reads the dumps.
+    pub dump_version: MajorVersion,
+    /// Whether the roles' password hashes are in it.
+    pub role_passwords: bool,
+    /// The databases, in the order in which they were dumped. At least one.
+    pub databases: Vec<LogicalDatabase>,
+}
+
+/// One database's dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogicalDatabase {
+    /// The database's OID.
+    pub oid: u32,
+    /// The database's name.
+    pub name: String,
+    /// The folder in the archive, below `databases/`.
+    pub folder: String,
+    /// The instant as of which it was dumped.
+    pub snapshot_at: jiff::Timestamp,
+    /// Length of the dump: of all its parts.
+    pub dump_bytes: u64,
+    /// How many parts it lies in.
+    pub parts: u64,
 }
 
 /// Says where a tablespace was.
@@ -164,6 +212,31 @@ impl BackupState {
             BackupState::Completed => "COMPLETADO",
             BackupState::Failed => "FALLIDO",
         }
+    }
+}
+
+impl BackupMethod {
+    /// Returns the word of records and of the command line: `physical`, `logical`.
+    pub fn word(self) -> &'static str {
+        match self {
+            BackupMethod::Physical => "physical",
+            BackupMethod::Logical => "logical",
+        }
+    }
+
+    /// Returns the version of a record of this method.
+    pub fn record_version(self) -> u32 {
+        match self {
+            BackupMethod::Physical => RECORD_VERSION,
+            BackupMethod::Logical => LOGICAL_RECORD_VERSION,
+        }
+    }
+}
+
+impl BackupRecord {
+    /// Tells whether it is of the cluster's files: only such a backup is a base, begins a chain, or restores to a cluster.
+    pub fn is_physical(&self) -> bool {
+        self.method == BackupMethod::Physical
     }
 }
 
