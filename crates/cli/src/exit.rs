@@ -61,8 +61,15 @@ pub const DAMAGE_KEYS: &[&str] = &[
 ];
 
 /// Errors of options and settings that only what stands behind them can judge.
-pub const USAGE_KEYS: &[&str] =
-    &["backup-option", "daemon-idle", "metrics-remote", "notify-no-channel", "notify-settings", "notify-template"];
+pub const USAGE_KEYS: &[&str] = &[
+    "backup-method-kind",
+    "backup-option",
+    "daemon-idle",
+    "metrics-remote",
+    "notify-no-channel",
+    "notify-settings",
+    "notify-template",
+];
 
 /// Errors that come before the first byte is written: a refusal.
 pub const REFUSAL_KEYS: &[&str] = &[
@@ -94,7 +101,10 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-only-logical",
     "archive-newer",
     "backup-merge-alone",
+    "backup-no-database",
+    "backup-unknown-database",
     "database-ambiguous-table",
+    "database-dump-whole",
     "database-exists",
     "database-missing-extensions",
     "database-missing-roles",
@@ -113,6 +123,7 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "restore-no-inodes",
     "restore-no-space",
     "restore-logical",
+    "restore-logical-target",
     "restore-not-completed",
     "restore-tablespace-target",
     "restore-target",

@@ -7,7 +7,9 @@ use crate::journal::error_value;
 use crate::reader::WalkNotes;
 use serde_json::json;
 use vault::archive::SealedArchive;
-use vault::repository::{BackupId, BackupRecord, BackupSlot, BackupState, CorruptPage, RecordBase, RecordTablespace};
+use vault::repository::{
+    BackupId, BackupMethod, BackupRecord, BackupSlot, BackupState, CorruptPage, RecordBase, RecordTablespace,
+};
 
 /// The version of the record's form that this program writes.
 const RECORD_VERSION: u32 = 1;
@@ -70,6 +72,13 @@ pub(super) fn opened(
         tool_version: options.tool_version.clone(),
         error: None,
     }
+}
+
+/// Makes the record that of a logical backup, which knows no place in the log.
+pub(super) fn make_logical(record: &mut BackupRecord) {
+    record.method = BackupMethod::Logical;
+    record.record_version = record.method.record_version();
+    record.reader = "pg_dump".to_owned();
 }
 
 /// Enters the base: what it was when this backup began.

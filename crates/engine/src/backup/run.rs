@@ -503,7 +503,8 @@ fn read_control_file(reader: &mut dyn SourceReader, cancel: &Cancel) -> Result<V
     Err(BackupError::BackupControlFile { detail }.into())
 }
 
-fn check_same_cluster(repository: &Repository, info: &ClusterInfo) -> Result<(), RepositoryError> {
+/// Refuses a repository of another cluster.
+pub(super) fn check_same_cluster(repository: &Repository, info: &ClusterInfo) -> Result<(), RepositoryError> {
     let description = repository.description();
     if description.system_identifier == info.system_identifier {
         return Ok(());
