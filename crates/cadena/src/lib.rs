@@ -13,4 +13,4 @@ pub use service::{catalog, daemon, health, metrics, notify, scheduler, watch};
 pub use stores;
 pub use vault::journal;
 pub use vault::wal as wal_archive;
-pub use vault::{archive, repository, storage};
+pub use vault::{archive, encryption, repository, storage};

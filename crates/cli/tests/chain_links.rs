@@ -247,14 +247,8 @@ fn switch_checksums(links: &mut Links) -> bool {
     true
 }
 
-/// The first gigabyte is nearly all zeros and takes no room: what VACUUM makes of it is the same as of one full of rows.
-/// On one version: the gigabyte takes its time, and the record of a truncation is the same on all.
-#[test]
-fn a_vacuum_that_cuts_across_a_segment_border() {
-    let version = MajorVersion::V18;
-    if !testkit::is_available(version) {
-        return;
-    }
+// The first gigabyte is nearly all zeros and takes no room: what VACUUM makes of it is the same as of one full of rows.
+testkit::on_each_version!(a_vacuum_that_cuts_across_a_segment_border, |version| {
     let mut links = Links::new(version, Changes::Wal);
     links.sql("CREATE TABLE wide (id bigint, note text); INSERT INTO wide SELECT n, md5(n::text) FROM generate_series(1, 3000) n; \
                CREATE INDEX ON wide (id)");
@@ -269,7 +263,7 @@ fn a_vacuum_that_cuts_across_a_segment_border() {
     take_the_next(&mut links, Kind::Incremental, Changes::Wal, Outcome::Taken);
     take_the_next(&mut links, Kind::Differential, Changes::Scan, Outcome::Taken);
     links.restore_all();
-}
+});
 
 /// Makes a table's file as long as a file may be and gives it a second one of a few pages, all zeros, as a crash of a server that was
 /// adding pages can.

@@ -25,26 +25,24 @@ struct Site {
 
 impl Site {
     fn new(version: MajorVersion) -> Self {
-        Self::with_variables(version, &[])
+        let site = Self::unmade(version);
+        site.ok(&["init"]);
+        site
     }
 
-    fn with_variables(version: MajorVersion, variables: &[(&str, &str)]) -> Self {
+    /// Without a repository.
+    fn unmade(version: MajorVersion) -> Self {
         let cluster = TestCluster::new(version, &ClusterOptions::default());
         let work = TestFolder::new();
         // Those of 14 and 16 have no pg_dump; the newest is found in PATH.
         let clients = testkit::client_program("pg_dump");
         let path = format!("{}:/usr/bin:/bin", clients.parent().unwrap_or(Path::new("/")).display());
-        let mut cadena = Cadena::new()
+        let cadena = Cadena::new()
             .variable("DATABASE_URL", &cluster.conninfo("postgres"))
             .variable("PG_BIN_PATH", &cluster.binaries().folder.display().to_string())
             .variable("PATH", &path)
             .variable("CADENA_WORK_DIR", &work.path().display().to_string());
-        for (name, value) in variables {
-            cadena = cadena.variable(name, value);
-        }
-        let site = Site { cluster, cadena, work };
-        site.ok(&["init"]);
-        site
+        Site { cluster, cadena, work }
     }
 
     #[track_caller]
@@ -676,4 +674,38 @@ fn programs_that_are_missing_or_older_than_the_server_are_named() {
     }
     let list = site.ok(&["list", "--json"]).json();
     assert_eq!(list["backups"].as_array().map(Vec::len), Some(1), "nothing was begun: {list}");
+}
+
+#[test]
+fn in_an_encrypted_repository_only_the_identity_opens_it() {
+    let version = MajorVersion::V15;
+    let site = Site::unmade(version);
+    let made = site.ok(&["encryption", "identity", "identity.txt", "--json"]).json();
+    let recipient = made["recipient"].as_str().unwrap_or_default();
+    site.cadena.write("cadena.toml", &format!("[encryption]\nrecipients = '{recipient}'\n"));
+    site.ok(&["init"]);
+    site.cluster.sql("CREATE DATABASE shop");
+    site.cluster.sql_in("shop", "CREATE TABLE t AS SELECT generate_series(1, 10) n");
+    let record = site.logical(&["--database", "shop"]);
+    assert_eq!((&record["record_version"], &record["encryption"]["recipients"][0]), (&2.into(), &recipient.into()));
+    let (archive, key) = (site.archive(&record), site.cadena.path("identity.txt"));
+    let script = format!(
+        "age -d -i '{}' '{}' | zstd -qdc | tar -xO databases/shop/dump.00000001 | '{}' --list",
+        key.display(),
+        archive.display(),
+        testkit::client_program("pg_restore").display()
+    );
+    assert!(String::from_utf8(shell(&script)).unwrap_or_default().contains("TABLE DATA public t"));
+    assert!(
+        site.restore(&record["id"], &["--database", "shop", "--as", "back"])
+            .stdout
+            .contains("encryption-identity-missing")
+    );
+    let config = format!("[encryption]\nrecipients = '{recipient}'\nidentity_file = '{}'\n", key.display());
+    site.cadena.write("cadena.toml", &config);
+    let answer = site.restore(&record["id"], &["--database", "shop", "--as", "back"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert_eq!(site.cluster.sql_in("back", "SELECT count(*) FROM t"), "10");
+    let report = site.ok(&["validate", "1", "--level", "deep", "--json"]).json();
+    assert_eq!(report["valid"], true, "{report}");
 }

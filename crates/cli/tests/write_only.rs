@@ -4,9 +4,12 @@
 
 mod common;
 mod daemon_support;
+mod race_support;
 mod stream_support;
 
+use cadena::stores::{StoreSettings, open};
 use daemon_support::cadena_for;
+use race_support::host;
 use std::os::unix::fs::PermissionsExt;
 use stream_support::{Daemon, daemon_log, ok, streamed_options, wait_for};
 use testkit::stores::{FaultProxy, ProxyFault, S3Server};
@@ -91,4 +94,52 @@ fn a_host_that_may_only_write_keeps_a_replica_that_restores() {
     restored.start_with(&[]);
     assert_eq!(restored.sql(digest), wanted);
     restored.stop();
+}
+
+/// An endpoint tells whose bucket it is: two of one name are two places, and one at two addresses is one.
+#[test]
+fn the_bucket_of_the_repository_is_refused_and_one_of_its_name_elsewhere_is_filled() {
+    let Some(version) = available_versions().pop() else { return };
+    let (Some(here), Some(there), Some(next)) = (S3Server::start(), S3Server::start(), S3Server::start()) else {
+        return;
+    };
+    let cluster = TestCluster::new(version, &daemon_support::options());
+    let cadena = host(&here, &cluster, "db", "one", 60);
+    let replica_at = |endpoint: &str| {
+        let text = format!(
+            "[catalog]\nenabled = \"off\"\n[[replica]]\nname = \"far\"\nurl = \"s3://{}/db\"\nendpoint = \"{endpoint}\"\nwrite_only = true\n",
+            S3Server::BUCKET
+        );
+        cadena.write("cadena.toml", &text);
+        cadena.run(&["replica", "push", "--json"])
+    };
+    ok(&cadena, &["init", "--no-catalog"]);
+    ok(&cadena, &["full"]);
+    let objects = |server: &S3Server| {
+        let mut settings = StoreSettings { url: S3Server::url("db", &server.endpoint()), ..StoreSettings::default() };
+        settings.secrets.set("access_key", S3Server::ACCESS_KEY.to_owned());
+        settings.secrets.set("secret_key", S3Server::SECRET_KEY.to_owned());
+        let listed = open(&settings).expect("a storage").list("full/").expect("a list");
+        listed.into_iter().map(|object| (object.key, object.size_bytes)).collect::<Vec<_>>()
+    };
+
+    // The same address but for its spelling: refused before anything is asked. By another way: refused by what lies there.
+    let refused = replica_at(&format!("{}/", here.endpoint()));
+    assert_eq!(
+        (refused.code, refused.json()["error"]["key"].as_str()),
+        (6, Some("replica-is-repository")),
+        "{refused:?}"
+    );
+    let proxy = FaultProxy::to(here.port());
+    let refused = replica_at(&proxy.endpoint());
+    assert_eq!(refused.json()["error"]["key"].as_str(), Some("replica-unseen"), "{refused:?}");
+    assert!(proxy.log().iter().all(|line| line.contains("cadena.json")), "{:?}", proxy.log());
+
+    // Elsewhere: filled, and, when the provider changes, filled again.
+    for server in [&there, &next] {
+        let pushed = replica_at(&server.endpoint());
+        assert_eq!(pushed.code, 0, "{pushed:?}");
+        assert_eq!(objects(server), objects(&here));
+        assert_eq!(objects(server).len(), 2);
+    }
 }

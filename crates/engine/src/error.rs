@@ -55,6 +55,11 @@ impl Error {
         value["key"].as_str().unwrap_or("unknown").to_owned()
     }
 
+    /// Tells whether something could not be read because no identity was given: whoever only encrypts goes on without it.
+    pub(crate) fn lacks_identity(&self) -> bool {
+        self.key() == "encryption-identity-missing"
+    }
+
     /// Tells whether the operation ended because its [`crate::Cancel`] was set.
     pub fn is_cancelled(&self) -> bool {
         self.key() == "cancelled"

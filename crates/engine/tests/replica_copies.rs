@@ -379,6 +379,15 @@ fn strangers_and_a_second_worker_are_refused() {
     };
     let itself = scene.replica_on("far", Arc::new(LocalFolder::new(&scene.here())));
     assert_eq!(begin(&itself).as_deref(), Some("replica-is-repository"));
+    // Under another name it is seen before anything is asked of it: one that may only be written to is asked for nothing.
+    let link = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(scene.here(), link.path().join("link")).unwrap();
+    for other_name in [link.path().join("link"), link.path().join("./link"), scene.here().join(".")] {
+        let mut itself = scene.replica_on("far", Arc::new(LocalFolder::new(&other_name)));
+        itself.write_only = true;
+        let refused = ReplicaLink::begin(&scene.repository(), &itself).err().map(|error| error.key());
+        assert_eq!(refused.as_deref(), Some("replica-is-repository"), "{}", other_name.display());
+    }
     let text = std::fs::read_to_string(other.here().join("cadena.json")).unwrap();
     std::fs::write(other.here().join("cadena.json"), text.replace("\"7\"", "\"8\"")).unwrap();
     let foreign = scene.replica_on("far", Arc::new(LocalFolder::new(&other.here())));

@@ -4,19 +4,22 @@
 //! docs/format/repository.md says how locks and commits work where there are no kernel locks.
 //!
 //! `remote/` is what all of them share: streams, leases, objects that grow, reading ahead. It stands on the small trait
-//! `client::Client`, of which `s3/` and `drive/` are two forms (our own, since uploads have to go on after a failure, to be made on a
-//! condition, and to be compared) and `dal/`, over Apache OpenDAL, the third.
+//! `client::Client`, of which `s3/`, `drive/` and `sftp/` are forms of our own (uploads have to go on after a failure, to be made on a
+//! condition, and to be compared; an `ssh` has to end with the process) and `dal/`, over Apache OpenDAL, the last.
 
 mod client;
 mod dal;
 pub mod drive;
 mod failure;
+mod hidden;
 mod open;
 mod patience;
 mod remote;
 mod runtime;
 mod s3;
 mod settings;
+#[cfg(unix)]
+mod sftp;
 
 pub use open::open;
 pub use settings::{Secrets, StoreSettings, is_remote};

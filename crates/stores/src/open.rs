@@ -44,16 +44,18 @@ pub fn open(settings: &StoreSettings) -> Result<Arc<dyn Storage>, StorageError> 
     };
     let client: Arc<dyn Client> = match address.scheme.as_str() {
         "s3" => Arc::new(s3::S3::new(&address, runtime, patience, transfer)?),
-        "azblob" | "gcs" | "webdav" | "webdavs" | "sftp" => {
-            Arc::new(dal::Dal::new(&address, runtime, patience, transfer)?)
-        }
+        "azblob" | "gcs" | "webdav" | "webdavs" => Arc::new(dal::Dal::new(&address, runtime, patience, transfer)?),
+        #[cfg(unix)]
+        "sftp" => Arc::new(crate::sftp::Sftp::new(&address, runtime, patience)?),
+        #[cfg(not(unix))]
+        "sftp" => return Err(address.bad("url", "sftp:// is there on Unix only".to_owned())),
         "gdrive" => Arc::new(drive::Drive::new(&address, runtime, patience, transfer)?),
         _ => {
             let known = "s3, gdrive, azblob, gcs, webdav, webdavs, sftp, file";
             return Err(address.bad("url", format!("{}:// is unknown; known: {known}", address.scheme)));
         }
     };
-    Ok(Arc::new(Remote::new(client, address.shown, patience, options)))
+    Ok(Arc::new(Remote::new(client, address, patience, options)))
 }
 
 /// Returns the path that `file:///path`, or a plain path, stands for.

@@ -117,6 +117,19 @@ impl Address {
         Ok(Address { scheme, host, user, port, path, options, secrets: settings.secrets.clone(), shown })
     }
 
+    /// Tells this place from every other: the address alone does not, where an endpoint says whose bucket it is.
+    pub fn identity(&self) -> String {
+        let shown = self.shown.trim_end_matches('/');
+        let Some(endpoint) = self.option("endpoint") else { return shown.to_owned() };
+        let host = |url: reqwest::Url| Some((url.host_str()?.to_ascii_lowercase(), url.port_or_known_default()));
+        match reqwest::Url::parse(endpoint).ok().and_then(host) {
+            // A name of a bucket is there once among all regions.
+            Some((host, _)) if self.scheme == "s3" && host.ends_with(".amazonaws.com") => shown.to_owned(),
+            Some((host, Some(port))) => format!("{shown} at {host}:{port}"),
+            _ => format!("{shown} at {endpoint}"),
+        }
+    }
+
     /// Refuses options and secrets that this storage does not have.
     pub fn refuse_unknown(&self, options: &[&str], secrets: &[&str]) -> Result<(), StorageError> {
         let known = |name: &str| COMMON.contains(&name) || options.contains(&name);
@@ -196,6 +209,18 @@ mod tests {
             (sftp.user.as_deref(), sftp.port, sftp.path.as_str()),
             (Some("respaldo"), Some(2222), "srv/copias a")
         );
+    }
+
+    #[test]
+    fn the_same_bucket_at_another_endpoint_is_another_place() {
+        let identity = |url: &str| address(url).unwrap().identity();
+        let same = |one: &str, other: &str| identity(one) == identity(other);
+        assert!(same("s3://b/p?endpoint=http://nas:9000", "s3://b/p/?endpoint=http://NAS:9000/&region=x"));
+        assert!(same("s3://b/p?endpoint=https://nas", "s3://b/p?endpoint=https://nas:443"));
+        assert!(same("s3://b/p?region=eu-west-1", "s3://b/p?endpoint=https://s3.eu-west-1.amazonaws.com"));
+        assert!(!same("s3://b/p?endpoint=http://nas:9000", "s3://b/p?endpoint=http://nas:9001"));
+        assert!(!same("s3://b/p", "s3://b/p?endpoint=http://nas:9000"));
+        assert!(!same("s3://b/p", "s3://b/q"));
     }
 
     #[test]

@@ -7,8 +7,6 @@ mod support;
 
 use repository_common::{at, back_up, description};
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use support::{content, fresh_prefix, s3};
@@ -18,28 +16,6 @@ use vault::storage::{Storage, StorageError, conformance};
 
 const LOCKING: &[(&str, &str)] =
     &[("lock_mode", "compliance"), ("lock_days", "2"), ("give_up_seconds", "20"), ("part_size", "5242880")];
-
-/// Sends a request that nobody signed, which moto does not mind, and returns the head of the answer.
-fn raw(server: &S3Server, method: &str, path: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-    let head = format!(
-        "{method} /{}/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: AWS4-HMAC-SHA256 \
-         Credential=test/20261124/us-east-1/s3/aws4_request\r\nContent-Length: {}\r\n\r\n{body}",
-        S3Server::BUCKET,
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase()
-}
-
-fn hold(server: &S3Server, path: &str, status: &str) {
-    let body =
-        format!("<LegalHold xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>{status}</Status></LegalHold>");
-    let answer = raw(server, "PUT", &format!("{path}?legal-hold"), &body);
-    assert!(answer.starts_with("http/1.1 200"), "{answer}");
-}
 
 #[test]
 fn what_is_written_once_is_locked_and_what_is_written_again_is_not() {
@@ -59,7 +35,7 @@ fn what_is_written_once_is_locked_and_what_is_written_again_is_not() {
     let (guard, _) = conformance::take_lock(storage.as_ref(), "daemon", "holder");
 
     let lock = |key: &str| {
-        let head = raw(&server, "HEAD", &format!("{prefix}/{key}"), "");
+        let head = server.ask("HEAD", &format!("{prefix}/{key}"), "");
         assert!(head.starts_with("http/1.1 200"), "{key}: {head}");
         head.lines().find_map(|line| line.strip_prefix("x-amz-object-lock-retain-until-date: ").map(str::to_owned))
     };
@@ -141,13 +117,13 @@ impl Keeping {
     }
 
     fn keep(&self, key: &str) {
-        hold(&self.server, &format!("{}/{key}", self.prefix), "ON");
+        self.server.hold(&format!("{}/{key}", self.prefix), true);
         self.kept.lock().unwrap().push(key.to_owned());
     }
 
     fn release(&self) {
         for key in self.kept.lock().unwrap().drain(..) {
-            hold(&self.server, &format!("{}/{key}", self.prefix), "OFF");
+            self.server.hold(&format!("{}/{key}", self.prefix), false);
         }
     }
 

@@ -2,9 +2,10 @@
 //!
 //! `archive` knows frames, members and digests, and nothing of repositories; `storage` moves bytes under keys;
 //! `repository` owns the layout, the records, the lock and the commit; `wal` the archived write-ahead log beside them;
-//! `journal` what happened here.
+//! `encryption` who can read it; `journal` what happened here.
 
 pub mod archive;
+pub mod encryption;
 pub mod journal;
 pub mod repository;
 pub mod storage;

@@ -131,7 +131,7 @@ fn what_the_document_describes_is_what_the_writer_writes() {
 fn two_hundred_thousand_members_make_a_small_index_that_reads_fast() {
     // Paths, sizes and checksums as a cluster of many small tables has them.
     let stream = MemoryStream::default();
-    let mut writer = ArchiveWriter::new(Box::new(stream.clone()));
+    let mut writer = ArchiveWriter::new(Box::new(stream.clone()), None).unwrap();
     let mut position = 0u64;
     let (mut header, mut noise) = (Vec::new(), 1u32);
     const MEMBERS: u64 = 200_000;

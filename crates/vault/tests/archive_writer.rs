@@ -8,7 +8,7 @@ use vault::archive::*;
 use vault::storage::{PutStream, StorageError};
 
 fn writer() -> ArchiveWriter {
-    ArchiveWriter::new(Box::new(MemoryStream::default()))
+    ArchiveWriter::new(Box::new(MemoryStream::default()), None).unwrap()
 }
 
 fn member(path: &str, content_offset: u64, size_bytes: u64) -> ArchiveMember {
@@ -124,7 +124,7 @@ fn passes_on_what_the_storage_says() {
     let full = || io::Error::from(io::ErrorKind::StorageFull);
     let other = || io::Error::from(io::ErrorKind::BrokenPipe);
     let failure = |error| {
-        let mut writer = ArchiveWriter::new(Box::new(Full { left: 3_000_000, error }));
+        let mut writer = ArchiveWriter::new(Box::new(Full { left: 3_000_000, error }), None).unwrap();
         writer.append_frame(&frame, noise.len() as u32).unwrap();
         writer.append_frame(&frame, noise.len() as u32).unwrap_err()
     };

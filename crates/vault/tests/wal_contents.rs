@@ -67,7 +67,7 @@ fn other_names_are_reported_and_never_touched() {
     seal(&archive, segment(9), &bytes).unwrap();
     let foreign = [
         "wal/00000001/000000010000000000000009",
-        "wal/00000001/000000010000000000000009.zst.age",
+        "wal/00000001/000000010000000000000009.age",
         "wal/00000001/000000010000000100001000.zst",
         "wal/00000001/00000002.history",
         "wal/00000001/notes/todo.txt",

@@ -3,6 +3,7 @@ use super::cleanup::CleanupOptions;
 use super::database::{DatabaseOptions, ExploreOptions, ExportOptions};
 use super::drill::{DrillOptions, ValidateLevelArg};
 use super::drive::DriveOptions;
+use super::encryption::EncryptionOptions;
 use super::notify::NotifyOptions;
 use super::replica::ReplicaOptions;
 use super::schedule::ScheduleOptions;
@@ -79,6 +80,7 @@ pub enum Command {
     Schedule(ScheduleOptions),
     Notify(NotifyOptions),
     Replica(ReplicaOptions),
+    Encryption(EncryptionOptions),
     Drive(DriveOptions),
     Windows,
     WalFetch(WalFetchOptions),
@@ -103,6 +105,10 @@ pub struct InitOptions {
     pub slot: bool,
     #[arg(long, conflicts_with = "print_grants")]
     pub no_catalog: bool,
+    #[arg(long, value_name = "RECIPIENT", conflicts_with = "print_grants")]
+    pub recipient: Vec<String>,
+    #[arg(long, conflicts_with = "print_grants")]
+    pub passphrase: bool,
 }
 
 /// Of a FULL.

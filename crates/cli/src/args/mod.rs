@@ -6,6 +6,7 @@ mod commands;
 mod database;
 mod drill;
 mod drive;
+mod encryption;
 mod help;
 mod instant;
 mod notify;
@@ -25,6 +26,7 @@ pub use commands::{
 pub use database::{ExploreOptions, ExportOptions, WorkOptions};
 pub use drill::ValidateLevelArg;
 pub use drive::{DriveCommand, DriveLoginOptions, DriveOptions};
+pub use encryption::{EncryptionCommand, EncryptionOptions, PassphraseOptions};
 #[cfg(test)]
 pub use help::needed_keys;
 pub use help::{bare_command, localized_command};

@@ -3,7 +3,7 @@
 use super::catalog_hook::CatalogHook;
 use super::catch_up::catch_up;
 use super::replica::push_after_backup;
-use super::{Outcome, open_repository, remark_warnings, tool_version};
+use super::{Outcome, open_to_write, remark_warnings, tool_version};
 use crate::app::Session;
 use crate::args::{BackupArgs, CheckpointArg, FullArgs, IncrementArgs, MethodArg, UsageError};
 use crate::exit::ExitStatus;
@@ -50,7 +50,7 @@ type Taker<'a> = dyn Fn(&Repository, &BackupOptions, &dyn Progress) -> Result<Ba
 
 /// Takes the backup and says what it is.
 fn take(session: &Session, options: &BackupArgs, taker: &Taker<'_>) -> Outcome {
-    let repository = open_repository(session)?;
+    let repository = open_to_write(session)?;
     let options = backup_options(session, options);
     catch_up(session, &repository);
     let hook = CatalogHook::new(session, &repository);

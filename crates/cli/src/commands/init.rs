@@ -2,7 +2,7 @@
 
 use super::catalog::make;
 use super::catalog_hook::tell;
-use super::{Outcome, open_repository, storage, tool_version};
+use super::{Outcome, encryption, open_repository, storage, tool_version};
 use crate::app::Session;
 use crate::args::InitOptions;
 use crate::config::CatalogUse;
@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::render::{Problem, facts, problem_of};
 use cadena::catalog::{CatalogState, grants, state};
 use cadena::cluster::{ClusterInfo, Connection, PrivilegeFinding, probe, required_grants};
+use cadena::encryption::Recipients;
 use cadena::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
 use cadena::wal::create_slot;
 use serde::Serialize;
@@ -52,8 +53,12 @@ pub fn run(session: &Session, options: &InitOptions) -> Outcome {
         let role = options.role.as_deref().unwrap_or(&cluster.role);
         return print_grants(session, role, &cluster, &mut connection);
     }
+    if options.passphrase {
+        encryption::check_passphrase(session)?;
+    }
     let created = open_repository(session).is_err();
-    let repository = create(session, &cluster)?;
+    let repository = create(session, options, &cluster)?;
+    encryption::begin(session, &repository, if created { &[] } else { &options.recipient }, options.passphrase)?;
     let slot = match options.slot {
         true => {
             create_slot(&mut connection, &session.settings.slot)?;
@@ -97,12 +102,15 @@ fn print_grants(session: &Session, role: &str, cluster: &ClusterInfo, connection
     Ok(ExitStatus::Success)
 }
 
-fn create(session: &Session, cluster: &ClusterInfo) -> Result<Repository, Failure> {
+/// Makes it encrypted from its first byte, for whom the command and the configuration name.
+fn create(session: &Session, options: &InitOptions, cluster: &ClusterInfo) -> Result<Repository, Failure> {
+    let named = [session.settings.encryption.recipients.as_slice(), &options.recipient].concat();
+    let recipients = Recipients::parse(&named)?;
     let description = RepositoryDescription {
         format_version: FORMAT_VERSION,
         system_identifier: cluster.system_identifier,
         postgresql_version: cluster.version,
-        encryption_recipients: Vec::new(),
+        encryption_recipients: recipients.map_or_else(Vec::new, |recipients| recipients.texts().to_vec()),
         created_by: tool_version(),
     };
     Ok(Repository::create(storage(session)?, &description)?)

@@ -1,7 +1,7 @@
 //! `cadena merge`: puts a chain together into a new FULL, without the server.
 
 use super::catalog_hook::CatalogHook;
-use super::{Outcome, open_repository, remark_warnings, tool_version};
+use super::{Outcome, open_to_write, remark_warnings, tool_version};
 use crate::app::Session;
 use crate::args::MergeOptions;
 use crate::exit::ExitStatus;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 /// Merges and says what came of it.
 pub fn run(session: &Session, options: &MergeOptions) -> Outcome {
-    let repository = open_repository(session)?;
+    let repository = open_to_write(session)?;
     let id = match options.id {
         Some(id) => BackupId(id),
         None => repository.latest()?.id,

@@ -10,6 +10,7 @@ mod completions;
 mod demo;
 mod drill;
 mod drive;
+mod encryption;
 mod explore;
 mod export;
 mod help;
@@ -38,6 +39,7 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::locale::Locale;
 use crate::render::{Screen, described};
+use cadena::encryption::Recipients;
 use cadena::repository::{BackupKind, BackupRecord, Repository};
 use cadena::storage::{ReadOnly, Storage};
 use cadena::wal::{ReceiveOptions, StopWhen};
@@ -106,6 +108,7 @@ fn run_command(session: &Session, cli: &Cli) -> Outcome {
         Command::Windows => windows::run(session),
         Command::WalFetch(options) => wal_fetch::run(session, options),
         Command::WalPush(options) => wal_push::run(session, options),
+        Command::Encryption(options) => encryption::run(session, options),
         Command::Drive(options) => drive::run(options, &session.locale, session.screen),
         Command::Help(options) => help::run(options, &session.locale, session.screen),
         Command::Completions(options) => completions::run(options, &session.locale, session.screen),
@@ -148,8 +151,25 @@ fn storage(session: &Session) -> Result<Arc<dyn Storage>, Failure> {
     }
 }
 
+/// Opens the repository, to be read with whatever identities were given.
 fn open_repository(session: &Session) -> Result<Repository, Failure> {
-    Ok(Repository::open(storage(session)?)?)
+    let repository = Repository::open(storage(session)?)?;
+    let keys = encryption::keys(session, &repository)?;
+    Ok(repository.with_keys(keys))
+}
+
+/// Opens the repository for a command that adds to it: only if it encrypts for whom the configuration names. What is wrong with an
+/// identity keeps nobody from writing, who may not need it.
+fn open_to_write(session: &Session) -> Result<Repository, Failure> {
+    let repository = Repository::open(storage(session)?)?;
+    repository.check_recipients(Recipients::parse(&session.settings.encryption.recipients)?.as_ref())?;
+    match encryption::keys(session, &repository) {
+        Ok(keys) => Ok(repository.with_keys(keys)),
+        Err(failure) => {
+            tracing::warn!(error = failure.english(), "goes on without an identity");
+            Ok(repository)
+        }
+    }
 }
 
 /// Returns how this command receives WAL.

@@ -8,7 +8,7 @@ mod rules;
 
 use super::backup::default_options;
 use super::monitoring::{CatalogMemo, Monitoring};
-use super::{Outcome, open_repository, receive_options};
+use super::{Outcome, open_to_write, receive_options};
 use crate::app::Session;
 use crate::args::StartOptions;
 use crate::exit::ExitStatus;
@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs until SIGINT or SIGTERM.
 pub fn run(session: &Session, options: &StartOptions) -> Outcome {
-    let repository = open_repository(session)?;
+    let repository = open_to_write(session)?;
     let log = LogFile::open(session)?;
     if options.once {
         return once(session, repository, &log);

@@ -1,6 +1,6 @@
 //! `cadena wal-push %p`: what `archive_command` may call. Durable when it returns; calling it again changes nothing.
 
-use super::{Outcome, WAL_JOBS_AT_MOST, open_repository, tool_version};
+use super::{Outcome, WAL_JOBS_AT_MOST, open_to_write, tool_version};
 use crate::app::Session;
 use crate::args::WalPushOptions;
 use crate::exit::ExitStatus;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// Archives one file of pg_wal. Says nothing when all is well: the server writes what it hears into its log.
 pub fn run(session: &Session, options: &WalPushOptions) -> Outcome {
-    let repository = open_repository(session)?;
+    let repository = open_to_write(session)?;
     let settings = &session.settings;
     let jobs = settings.jobs.min(WAL_JOBS_AT_MOST);
     let pushed = push(

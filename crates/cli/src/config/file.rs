@@ -1,9 +1,10 @@
 //! Reads `cadena.toml`. Every complaint names file, line and what would be right.
 
 use super::drill::{DRILL, take_drill};
+use super::encryption::EncryptionSection;
 use super::notify::take_channels;
 use super::replica::{REPLICA, take_replicas};
-use super::store::StoreSection;
+use super::store::{SecretPlace, StoreSection};
 use super::{
     CatalogConfig, ChannelConfig, ConfigError, DrillConfig, MetricsConfig, ReplicaConfig, ValidationConfig, schema,
 };
@@ -51,6 +52,7 @@ pub struct FileConfig {
     pub notify: Vec<ChannelConfig>,
     pub replicas: Vec<ReplicaConfig>,
     pub drill: DrillConfig,
+    pub encryption: EncryptionSection,
     pub metrics: MetricsConfig,
     pub cluster_name: Option<String>,
     pub lang: Option<Language>,
@@ -162,6 +164,7 @@ impl FileConfig {
                 self.wal_push_ahead = Some(place.parsed(name, value, |text| parse_bounded(text, 0, MAX_PUSH_AHEAD))?);
             }
             ("wal", _) => self.max_slot_retained_bytes = Some(place.parsed(name, value, parse_limit)?),
+            ("encryption", key) => self.take_encryption(place, key, value)?,
             ("restore", _) => self.work_folder = Some(place.beside_file(&text()?)),
             ("schedule", key) => {
                 let rule = place.parsed(name, value, parse_rule)?;
@@ -182,6 +185,28 @@ impl FileConfig {
             ("general", "lang") => self.lang = Some(place.parsed(name, value, parse_choice)?),
             ("general", "time_zone") => self.time_zone = Some(place.parsed(name, value, parse_time_zone)?),
             _ => self.pg_bin_path = Some(place.beside_file(&text()?)),
+        }
+        Ok(())
+    }
+
+    fn take_encryption(
+        &mut self,
+        place: &Place<'_>,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let text = |value| place.parsed(name, value, |text| Ok(text.to_owned()));
+        let section = &mut self.encryption;
+        match name {
+            "recipients" => {
+                section.recipients = match value.get_ref().as_array() {
+                    Some(array) => array.iter().map(text).collect::<Result<_, _>>()?,
+                    None => vec![text(value)?],
+                };
+            }
+            "identity_file" => section.identity_file = Some(place.beside_file(&text(value)?)),
+            "passphrase_file" => section.passphrase = Some(SecretPlace::File(place.beside_file(&text(value)?))),
+            _ => section.passphrase = Some(SecretPlace::Variable(text(value)?)),
         }
         Ok(())
     }
@@ -378,6 +403,11 @@ slot = "cadena_2"
 max_slot_retained = "10GB"
 compression_level = -3
 push_ahead = 0
+[encryption]
+recipients = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]
+identity_file = "identity.txt"
+passphrase_file = "passphrase.txt"
+passphrase_env = "PASSPHRASE"
 [catalog]
 enabled = "on"
 lang = "en"

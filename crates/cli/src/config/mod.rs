@@ -2,6 +2,7 @@
 
 mod catalog;
 mod drill;
+mod encryption;
 mod environment;
 mod error;
 mod file;
@@ -15,6 +16,7 @@ mod validation;
 
 pub use catalog::{CatalogConfig, CatalogUse};
 pub use drill::DrillConfig;
+pub use encryption::EncryptionConfig;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::FileConfig;

@@ -10,6 +10,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ("backup", &["reader", "jobs", "compression_level", "max_rate", "checkpoint"]),
     ("wal", &["slot", "max_slot_retained", "compression_level", "push_ahead"]),
     ("restore", &["work_dir"]),
+    ("encryption", &["recipients", "identity_file", "passphrase_file", "passphrase_env"]),
     ("catalog", &["enabled", "lang"]),
     ("schedule", &["full", "diferencial", "incremental", "validate", "cleanup", "drill"]),
     ("validation", &["level", "again_days", "max_minutes"]),

@@ -3,7 +3,8 @@
 use super::file::parse_time_zone;
 use super::store::StoreSection;
 use super::{
-    CatalogConfig, ConfigError, DrillConfig, Environment, FileConfig, MonitoringConfig, ReplicaConfig, ValidationConfig,
+    CatalogConfig, ConfigError, DrillConfig, EncryptionConfig, Environment, FileConfig, MonitoringConfig,
+    ReplicaConfig, ValidationConfig,
 };
 use crate::args::{CheckpointArg, GlobalOptions, parse_bounded, parse_choice};
 use crate::locale::Language;
@@ -75,6 +76,7 @@ pub struct Settings {
     pub replicas: Vec<ReplicaConfig>,
     /// What a drill looks at.
     pub drill: DrillConfig,
+    pub encryption: EncryptionConfig,
     /// The replica that is read in the repository's place.
     pub from_replica: Option<String>,
     /// The configuration file that was read.
@@ -126,6 +128,7 @@ impl Settings {
             retention: file.retention,
             replicas: file.replicas,
             drill: file.drill,
+            encryption: EncryptionConfig::new(file.encryption, environment),
             from_replica: flags.from_replica.clone(),
             config_file: file.path,
         })

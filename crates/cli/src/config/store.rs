@@ -200,7 +200,7 @@ fn absolute(place: &Place<'_>, url: String) -> String {
 }
 
 impl SecretPlace {
-    fn read(&self, name: &str, environment: &Environment) -> Result<String, ConfigError> {
+    pub(super) fn read(&self, name: &str, environment: &Environment) -> Result<String, ConfigError> {
         match self {
             SecretPlace::Here(secret) => Ok(secret.clone()),
             SecretPlace::Variable(variable) => environment.text(variable)?.ok_or_else(|| {
@@ -215,8 +215,8 @@ impl SecretPlace {
     }
 }
 
-/// Reads a file that only its owner may read: its first line, or all of it.
-fn read_private(path: &Path, whole: bool) -> Result<String, String> {
+/// Reads a file that only its owner may read.
+pub(super) fn private_content(path: &Path) -> Result<Vec<u8>, String> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -225,7 +225,12 @@ fn read_private(path: &Path, whole: bool) -> Result<String, String> {
             return Err(format!("mode {mode:04o}"));
         }
     }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
+/// The same as text: its first line, or all of it.
+fn read_private(path: &Path, whole: bool) -> Result<String, String> {
+    let text = String::from_utf8(private_content(path)?).map_err(|error| error.to_string())?;
     let secret = if whole { text.trim() } else { text.lines().next().unwrap_or_default().trim() };
     if secret.is_empty() { Err("empty".to_owned()) } else { Ok(secret.to_owned()) }
 }

@@ -42,6 +42,7 @@ pub(crate) const ENGLISH: &Catalogue = &[
     ("status.ftl", include_str!("../../locale/en/status.ftl")),
     ("stores.ftl", include_str!("../../locale/en/stores.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/en/wal-archive.ftl")),
+    ("encryption.ftl", include_str!("../../locale/en/encryption.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/en/wal-receive.ftl")),
 ];
 pub(crate) const SPANISH: &Catalogue = &[
@@ -64,6 +65,7 @@ pub(crate) const SPANISH: &Catalogue = &[
     ("status.ftl", include_str!("../../locale/es/status.ftl")),
     ("stores.ftl", include_str!("../../locale/es/stores.ftl")),
     ("wal-archive.ftl", include_str!("../../locale/es/wal-archive.ftl")),
+    ("encryption.ftl", include_str!("../../locale/es/encryption.ftl")),
     ("wal-receive.ftl", include_str!("../../locale/es/wal-receive.ftl")),
 ];
 

@@ -6,7 +6,7 @@ use crate::common::Cadena;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use testkit::TestCluster;
@@ -109,11 +109,16 @@ impl Drop for RacingDaemon {
     }
 }
 
-/// Reads the keys of the events in a file; a line that is not whole yet is none.
-pub fn told(log: &std::path::Path) -> Vec<String> {
+/// Reads the keys of the events in a file.
+pub fn told(log: &Path) -> Vec<String> {
+    events(log).iter().filter_map(|event| event["key"].as_str().map(str::to_owned)).collect()
+}
+
+/// Reads the events in a file; a line that is not whole yet is none.
+pub fn events(log: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    let key = |line: &str| serde_json::from_str::<Value>(line).ok()?["event"]["key"].as_str().map(str::to_owned);
-    text.lines().filter_map(key).collect()
+    let event = |line: &str| serde_json::from_str::<Value>(line).ok().map(|mut line| line["event"].take());
+    text.lines().filter_map(event).collect()
 }
 
 /// Ids of the completed backups in a listing.

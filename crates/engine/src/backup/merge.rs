@@ -157,7 +157,7 @@ impl Merge<'_> {
         let flow = Flow { jobs: self.options.jobs, window: 4 * self.options.jobs };
         let buffers = BufferPool::new(2 * flow.window);
         let mut sealer = Sealer::new(
-            slot.archive_stream()?,
+            slot.begin_archive()?,
             record.postgresql_version,
             record.system_identifier,
             buffers.clone(),

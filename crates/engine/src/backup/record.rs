@@ -8,11 +8,10 @@ use crate::reader::WalkNotes;
 use serde_json::json;
 use vault::archive::SealedArchive;
 use vault::repository::{
-    BackupId, BackupMethod, BackupRecord, BackupSlot, BackupState, CorruptPage, RecordBase, RecordTablespace,
+    BackupId, BackupMethod, BackupRecord, BackupSlot, BackupState, CorruptPage, RECORD_VERSION, RecordBase,
+    RecordEncryption, RecordTablespace,
 };
 
-/// The version of the record's form that this program writes.
-const RECORD_VERSION: u32 = 1;
 /// How many corrupt pages a record names; the others are counted.
 const NAMED_PAGES: usize = 1_000;
 
@@ -50,6 +49,7 @@ pub(super) fn opened(
         archive_bytes: 0,
         sha256: None,
         files: 0,
+        encryption: None,
         compression_level: options.compression_level,
         reader: String::new(),
         changes_found_by: None,
@@ -77,7 +77,7 @@ pub(super) fn opened(
 /// Makes the record that of a logical backup, which knows no place in the log.
 pub(super) fn make_logical(record: &mut BackupRecord) {
     record.method = BackupMethod::Logical;
-    record.record_version = record.method.record_version();
+    record.record_version = record.version();
     record.reader = "pg_dump".to_owned();
 }
 
@@ -112,6 +112,7 @@ pub(super) fn merged(
         label: options.label.clone().unwrap_or_else(|| newest.label.clone()),
         archive_bytes: 0,
         sha256: None,
+        encryption: None,
         compression_level: options.compression_level,
         reader: "merge".to_owned(),
         changes_found_by: None,
@@ -153,6 +154,9 @@ pub(super) fn seal(record: &mut BackupRecord, sealed: &SealedArchive) {
     record.finished_at = Some(jiff::Timestamp::now());
     record.archive_bytes = sealed.size_bytes;
     record.sha256 = Some(sealed.sha256.clone());
+    let recipients = sealed.encryption.as_ref().map(|encryption| encryption.recipients.clone());
+    record.encryption = recipients.map(|recipients| RecordEncryption { recipients });
+    record.record_version = record.version();
 }
 
 /// The same for a backup of a server, with the WAL that belongs to it.

@@ -275,9 +275,8 @@ impl Run<'_> {
             base.map(|base| self.changed_blocks(base, start.start_lsn, source.as_ref(), record)).transpose()?;
 
         let buffers = BufferPool::new(2 * self.flow().window);
-        let out = slot.archive_stream()?;
         let mut sealer = Sealer::new(
-            out,
+            slot.begin_archive()?,
             self.info.version,
             self.info.system_identifier,
             buffers.clone(),

@@ -27,7 +27,7 @@ pub(super) struct Sealer {
 
 impl Sealer {
     pub fn new(
-        out: Box<dyn PutStream>,
+        archive: ArchiveWriter,
         version: MajorVersion,
         system_identifier: SystemIdentifier,
         buffers: BufferPool,
@@ -35,14 +35,14 @@ impl Sealer {
     ) -> Result<Self, Error> {
         Ok(Sealer {
             manifest: Some(ManifestSpool::new(version, system_identifier, temporary_folder)?),
-            ..Self::without_manifest(out, buffers)
+            ..Self::without_manifest(archive, buffers)
         })
     }
 
     /// The same of an archive that gets no manifest.
-    pub fn without_manifest(out: Box<dyn PutStream>, buffers: BufferPool) -> Self {
+    pub fn without_manifest(archive: ArchiveWriter, buffers: BufferPool) -> Self {
         Sealer {
-            archive: ArchiveWriter::new(out),
+            archive,
             manifest: None,
             large: None,
             buffers,

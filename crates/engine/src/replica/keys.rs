@@ -78,7 +78,7 @@ fn segment_kind(name: &str) -> Option<ObjectKind> {
     }
     Some(match ending {
         "zst" | "zst.age" => ObjectKind::SealedSegment,
-        "partial" | "partial.age" => ObjectKind::PartialSegment,
+        "partial" | "partial.pieces" => ObjectKind::PartialSegment,
         _ => ObjectKind::SegmentCompanion,
     })
 }

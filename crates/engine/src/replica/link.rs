@@ -54,8 +54,8 @@ impl ReplicaLink {
     /// `ReplicaIsRepository`, `ReplicaBusy`; those of the repository's storage.
     pub fn begin(source: &Repository, replica: &Replica) -> Result<Self, Error> {
         let storage = source.storage();
-        let location = replica.storage.describe();
-        if location == storage.describe() {
+        let (location, place) = (replica.storage.describe(), replica.storage.place());
+        if place == storage.place() {
             let replica = replica.name.clone();
             return Err(ReplicaError::ReplicaIsRepository { replica, storage: location }.into());
         }
@@ -75,7 +75,8 @@ impl ReplicaLink {
             }
             error => Err(error),
         })?;
-        let was_seen = state.reached_at.is_some() && state.location == location;
+        let is_same = state.place.as_ref().map_or(state.location == location, |known| *known == place);
+        let was_seen = state.reached_at.is_some() && is_same;
         let mut replica = replica.clone();
         let mut write_only = None;
         if replica.write_only {
@@ -83,7 +84,8 @@ impl ReplicaLink {
             let memory = write_only.insert(Arc::new(memory));
             replica.storage = Arc::clone(memory) as Arc<dyn Storage>;
         }
-        let known = ReplicaState { name: replica.name.clone(), provider: replica.provider.clone(), location, ..state };
+        let (name, provider) = (replica.name.clone(), replica.provider.clone());
+        let known = ReplicaState { name, provider, location, place: Some(place), ..state };
         Ok(ReplicaLink {
             source: source.clone(),
             rate: RateLimit::new(replica.max_rate_bytes),

@@ -94,7 +94,7 @@ pub fn pull(
 }
 
 fn open_target(replica: &Replica, source: &Repository, into: &Arc<dyn Storage>) -> Result<Repository, Error> {
-    if into.describe() == replica.storage.describe() {
+    if into.place() == replica.storage.place() {
         let (replica, storage) = (replica.name.clone(), into.describe());
         return Err(ReplicaError::ReplicaIsRepository { replica, storage }.into());
     }

@@ -20,6 +20,8 @@ pub struct ReplicaState {
     pub provider: String,
     /// Where it is, without secrets.
     pub location: String,
+    /// What tells that place from every other; earlier programs noted the location alone.
+    pub place: Option<String>,
     /// The backups that are whole there, by id.
     pub backups: BTreeMap<u64, ReplicaCopy>,
     /// Backups that a cleanup removed there: they are not sent again on their own.

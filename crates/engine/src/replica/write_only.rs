@@ -17,6 +17,9 @@ use vault::storage::{
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Memory {
     location: String,
+    /// What tells the place from every other; earlier programs noted the location alone.
+    #[serde(default)]
+    place: Option<String>,
     /// Sizes, by key.
     objects: BTreeMap<String, u64>,
 }
@@ -57,7 +60,8 @@ impl WriteOnly {
             }
             None => Memory::default(),
         };
-        let objects = if memory.location == inner.describe() { memory.objects } else { BTreeMap::new() };
+        let is_same = memory.place.map_or(memory.location == inner.describe(), |place| place == inner.place());
+        let objects = if is_same { memory.objects } else { BTreeMap::new() };
         Ok(WriteOnly {
             inner,
             sent: Arc::new(Sent { objects: Mutex::new(objects), is_changed: AtomicBool::new(false) }),
@@ -69,7 +73,8 @@ impl WriteOnly {
         if !self.sent.is_changed.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let memory = Memory { location: self.inner.describe(), objects: self.sent.lock().clone() };
+        let (location, place) = (self.inner.describe(), Some(self.inner.place()));
+        let memory = Memory { location, place, objects: self.sent.lock().clone() };
         let content = serde_json::to_vec(&memory).unwrap_or_default();
         source
             .storage()
@@ -143,6 +148,10 @@ impl PutStream for NotingStream {
 impl Storage for WriteOnly {
     fn describe(&self) -> String {
         self.inner.describe()
+    }
+
+    fn place(&self) -> String {
+        self.inner.place()
     }
 
     fn url(&self, key: &str) -> String {

@@ -12,7 +12,9 @@ use crate::cluster::ServerOwner;
 use pgformat::relation_file::PgVersionDirectory;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use vault::encryption::EncryptionError;
 use vault::repository::{BackupId, BackupRecord, BackupState, RecordTablespace, Repository};
+use vault::storage::StorageError;
 
 /// How much larger pages may be than their images in the log, from which holes are cut; where `wal_compression` is off.
 const IMAGE_GROWTH: u64 = 2;
@@ -134,7 +136,14 @@ pub(super) fn plan_below(
     tablespace_root: Option<&Path>,
     database: Option<&str>,
 ) -> Result<RestorePlan, Error> {
-    let Choice { record, work, notes } = choose_recovery(repository, request)?;
+    let choice = choose_recovery(repository, request);
+    // What can't be decrypted is no reason to say that a target can't be reached.
+    let is_blind = !repository.can_read_back() && !matches!(&choice, Ok(choice) if choice.record.encryption.is_none());
+    if is_blind {
+        let (storage, object) = (repository.storage().describe(), "full/".to_owned());
+        return Err(StorageError::from(EncryptionError::EncryptionIdentityMissing { storage, object }).into());
+    }
+    let Choice { record, work, notes } = choice?;
     let backups = repository.chain(record.id)?;
     let mut tablespaces = place_tablespaces(&record.tablespaces, &request.tablespaces)?;
     if let Some(root) = tablespace_root {

@@ -76,7 +76,8 @@ impl ValidationRequest {
 /// Validates one completed backup.
 ///
 /// # Errors
-/// `VerifyNotCompleted`; `ClusterBinaryMissing` when a logical backup is looked into and no pg_restore knows its dumps; `StorageIo`, `StorageDenied` when the archive can't be read at all. Damage is no error but a finding.
+/// `VerifyNotCompleted`; `ClusterBinaryMissing` when a logical backup is looked into and no pg_restore knows its dumps; `StorageIo`,
+/// `StorageDenied` when the archive can't be read at all. Damage is no error but a finding.
 ///
 /// # Cancellation
 /// Ends with `cancelled`; nothing is left behind.

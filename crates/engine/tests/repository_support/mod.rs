@@ -58,6 +58,13 @@ pub fn back_up(
     });
     let mut stream = slot.archive_stream().unwrap();
     stream.write_all(content.as_bytes()).unwrap();
-    let sealed = SealedArchive { size_bytes: content.len() as u64, plain_bytes: 30, sha256, frames: 1, members: 1 };
+    let sealed = SealedArchive {
+        size_bytes: content.len() as u64,
+        plain_bytes: 30,
+        sha256,
+        frames: 1,
+        members: 1,
+        encryption: None,
+    };
     slot.commit(stream, &sealed, &record).unwrap();
 }

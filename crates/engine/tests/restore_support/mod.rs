@@ -10,9 +10,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use vault::archive::{
-    ArchiveMember, ArchiveWriter, END_OF_TAR_BYTES, FrameEncoder, MemberKind, TarMember, padding_bytes,
-};
+use vault::archive::{ArchiveMember, END_OF_TAR_BYTES, FrameEncoder, MemberKind, TarMember, padding_bytes};
 use vault::repository::{BackupKind, BackupRecord, BackupState, RecordTablespace, Repository, RepositoryDescription};
 use vault::storage::LocalFolder;
 
@@ -215,7 +213,7 @@ pub fn seal(
         members.insert(place, file("backup_manifest", manifest));
     }
     let mut slot = repository.begin_backup(sealing.kind, &jiff::Zoned::now()).unwrap();
-    let mut writer = ArchiveWriter::new(slot.archive_stream().unwrap());
+    let mut writer = slot.begin_archive().unwrap();
     let mut encoder = FrameEncoder::new(1).unwrap();
     let mut plain = Vec::new();
     let mut index = Vec::new();
@@ -277,6 +275,7 @@ pub fn seal(
         archive_bytes: sealed.size_bytes,
         sha256: Some(sealed.sha256.clone()),
         files,
+        encryption: None,
         compression_level: 1,
         reader: "local".to_owned(),
         changes_found_by: None,

@@ -131,7 +131,7 @@ impl World {
         let mut record = self.record(BackupKind::Full, BackupState::Completed);
         self.minutes += i64::from(minutes);
         record.method = BackupMethod::Logical;
-        record.record_version = BackupMethod::Logical.record_version();
+        record.record_version = record.version();
         record.finished_at = Some(self.clock());
         self.records.push(record);
     }
@@ -274,6 +274,7 @@ impl World {
             archive_bytes: if is_completed { 100 } else { 0 },
             sha256: is_completed.then(|| format!("{:064x}", id.0)),
             files: 1,
+            encryption: None,
             compression_level: 1,
             reader: "local".to_owned(),
             changes_found_by: None,

@@ -45,6 +45,7 @@ impl Scene {
             sha256: "a".repeat(64),
             frames: 1,
             members: 1,
+            encryption: None,
         };
         let record = BackupRecord {
             record_version: RECORD_VERSION,
@@ -72,6 +73,7 @@ impl Scene {
             archive_bytes: sealed.size_bytes,
             sha256: Some(sealed.sha256.clone()),
             files: 1,
+            encryption: None,
             compression_level: 1,
             reader: "local".to_owned(),
             changes_found_by: None,

@@ -69,6 +69,7 @@ pub fn completed(
         archive_bytes: content.len() as u64,
         sha256: Some(hex::encode(Sha256::digest(content))),
         files: 1,
+        encryption: None,
         compression_level: 1,
         reader: "local".to_owned(),
         changes_found_by: base.map(|_| "wal".to_owned()),
@@ -93,6 +94,7 @@ pub fn sealed(content: &[u8]) -> SealedArchive {
         sha256: hex::encode(Sha256::digest(content)),
         frames: 1,
         members: 1,
+        encryption: None,
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn operator(address: &Address, patience: Patience) -> Result<Operator
             }
             web(address, builder, patience)
         }
-        "webdav" | "webdavs" => {
+        _ => {
             address.refuse_unknown(&["user"], &["password", "token"])?;
             let scheme = if address.scheme == "webdav" { "http" } else { "https" };
             let port = address.port.map(|port| format!(":{port}")).unwrap_or_default();
@@ -65,35 +65,17 @@ pub(super) fn operator(address: &Address, patience: Patience) -> Result<Operator
             }
             web(address, builder, patience)
         }
-        _ => sftp(address, &root, patience),
     }
-}
-
-#[cfg(unix)]
-fn sftp(address: &Address, root: &str, patience: Patience) -> Result<Operator, StorageError> {
-    use opendal::services::Sftp;
-    address.refuse_unknown(&["key_file", "known_hosts"], &[])?;
-    let port = address.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let mut builder = Sftp::default().endpoint(&format!("ssh://{}{port}", address.host)).root(root);
-    if let Some(user) = &address.user {
-        builder = builder.user(user);
-    }
-    if let Some(key) = address.option("key_file") {
-        builder = builder.key(key);
-    }
-    let strategy = address.choice("known_hosts", &["strict", "accept", "add"], "strict")?;
-    let builder = builder.known_hosts_strategy(strategy);
-    finish(address, builder, patience, None)
-}
-
-#[cfg(not(unix))]
-fn sftp(address: &Address, _root: &str, _patience: Patience) -> Result<Operator, StorageError> {
-    Err(address.bad("url", "sftp:// is there on Unix only".to_owned()))
 }
 
 fn web(address: &Address, builder: impl Builder, patience: Patience) -> Result<Operator, StorageError> {
     let client = http(address, patience)?;
-    finish(address, builder, patience, Some(HttpClient::with(Polite { client, longest: patience.give_up_after })))
+    let client = HttpClient::with(Polite { client, longest: patience.give_up_after });
+    let operator = Operator::new(builder).map_err(|error| address.bad("url", error.message().to_owned()))?.finish();
+    // Single requests are tried again above; the retries here are for the pieces of a streamed write.
+    let retry = RetryLayer::new().with_max_times(4).with_jitter();
+    let time = TimeoutLayer::new().with_timeout(patience.call).with_io_timeout(patience.call * 2);
+    Ok(operator.layer(HttpClientLayer::new(client)).layer(time).layer(retry))
 }
 
 /// Makes a client whose requests end when nothing comes for too long.
@@ -104,23 +86,6 @@ pub(super) fn http(address: &Address, patience: Patience) -> Result<reqwest::Cli
         .pool_idle_timeout(Duration::from_secs(20))
         .build()
         .map_err(|error| address.bad("tls", error.to_string()))
-}
-
-fn finish(
-    address: &Address,
-    builder: impl Builder,
-    patience: Patience,
-    client: Option<HttpClient>,
-) -> Result<Operator, StorageError> {
-    let operator = Operator::new(builder).map_err(|error| address.bad("url", error.message().to_owned()))?.finish();
-    let operator = match client {
-        Some(client) => operator.layer(HttpClientLayer::new(client)),
-        None => operator,
-    };
-    // Single requests are tried again above; the retries here are for the pieces of a streamed write.
-    let retry = RetryLayer::new().with_max_times(4).with_jitter();
-    let time = TimeoutLayer::new().with_timeout(patience.call).with_io_timeout(patience.call * 2);
-    Ok(operator.layer(time).layer(retry))
 }
 
 /// Waits as long as a store asks for before its refusal is passed on, so that whoever tries again comes no sooner.

@@ -1,8 +1,8 @@
-//! Azure Blob, Google Cloud Storage, WebDAV and SFTP, over Apache OpenDAL.
+//! Azure Blob, Google Cloud Storage and WebDAV, over Apache OpenDAL.
 //!
 //! None of them can replace an object on the condition that it is unchanged, as OpenDAL speaks to them: they hold replicas, no
-//! repository. On WebDAV and SFTP an object is written under a hidden name and renamed; the check that there is none under its own
-//! name is a step before.
+//! repository. On WebDAV an object is written under a hidden name and renamed; the check that there is none under its own name is a
+//! step before.
 
 mod build;
 mod stream;
@@ -10,6 +10,7 @@ mod webdav;
 
 use crate::client::{Client, ClientStream, Condition, Found};
 use crate::failure::Failure;
+use crate::hidden;
 use crate::open::Transfer;
 use crate::patience::Patience;
 use crate::settings::Address;
@@ -19,16 +20,11 @@ use opendal::{ErrorKind, Metadata, Operator};
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Range;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use vault::storage::{StorageError, StoredObject};
 
-/// Where a hidden name ends.
-const PARTIAL_SUFFIX: &str = ".cadena-partial";
 /// Under this name the token of a writer is kept, where there is room for it.
 const WRITER: &str = "cadena_writer";
-/// Nobody takes longer over an object: what is older is a left-over. It is told by our clock, so it is long.
-const PARTIAL_AGE_SECONDS: i64 = 24 * 3600;
 
 /// A store behind OpenDAL.
 #[derive(Clone)]
@@ -56,7 +52,7 @@ impl Dal {
             "webdav" | "webdavs" => Some(webdav::WebDav::new(address, build::http(address, patience)?)),
             _ => None,
         };
-        let renames = matches!(address.scheme.as_str(), "webdav" | "webdavs" | "sftp");
+        let renames = webdav.is_some();
         Ok(Dal { operator, runtime, transfer, renames, keeps_writer: !renames, webdav })
     }
 
@@ -87,13 +83,6 @@ impl Dal {
             }
             renamed => renamed,
         }
-    }
-}
-
-fn hidden_name(key: &str, writer: &str) -> String {
-    match key.rsplit_once('/') {
-        Some((folder, name)) => format!("{folder}/.{name}.{writer}{PARTIAL_SUFFIX}"),
-        None => format!(".{key}.{writer}{PARTIAL_SUFFIX}"),
     }
 }
 
@@ -145,16 +134,14 @@ impl Client for Dal {
         if condition.wants_absence() && self.head(key)?.is_some() {
             return Err(Failure::Condition);
         }
-        let hidden = hidden_name(key, writer);
+        let hidden = hidden::name(key, writer);
         self.wait(self.operator.write(&hidden, content))?;
         match self.head(&hidden)? {
             Some(found) if found.size_bytes == size_bytes => {}
             _ => return Err(Failure::Unreachable("what was written is not there whole".to_owned())),
         }
         if let Err(failure) = self.rename(&hidden, key, condition) {
-            if let Err(failure) = self.delete(&hidden) {
-                tracing::info!(?failure, hidden, "a left-over stays until the next sweep");
-            }
+            hidden::discard(self, &hidden);
             return Err(failure);
         }
         Ok(String::new())
@@ -203,17 +190,7 @@ impl Client for Dal {
             // What was never committed there is removed by the store itself.
             return Ok(());
         }
-        let (folder, name) = prefix.rsplit_once('/').map_or(("", prefix), |(folder, name)| (folder, name));
-        let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let hidden = if exactly { format!("{folder}.{name}.") } else { format!("{folder}.") };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
-        for object in self.list(&hidden, None)? {
-            let is_old = now.saturating_sub(object.modified_seconds) >= PARTIAL_AGE_SECONDS;
-            if is_old && object.key.ends_with(PARTIAL_SUFFIX) && !object.key[folder.len()..].contains('/') {
-                self.delete(&object.key)?;
-            }
-        }
-        Ok(())
+        hidden::sweep(self, prefix, exactly)
     }
 }
 

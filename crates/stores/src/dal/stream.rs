@@ -1,5 +1,5 @@
 use super::webdav::Put;
-use super::{Client, Condition, Dal, Failure, failure, hidden_name};
+use super::{Client, Condition, Dal, Failure, failure, hidden};
 use crate::client::ClientStream;
 use opendal::Writer;
 use opendal::options::WriteOptions;
@@ -22,7 +22,7 @@ enum Sink {
 
 impl DalStream {
     pub fn begin(client: Dal, key: &str, token: &str, size_bytes: Option<u64>) -> Result<Self, Failure> {
-        let target = if client.renames { hidden_name(key, token) } else { key.to_owned() };
+        let target = if client.renames { hidden::name(key, token) } else { key.to_owned() };
         let sink = match &client.webdav {
             Some(webdav) => {
                 if let Some((folder, _)) = target.rsplit_once('/') {
@@ -34,11 +34,7 @@ impl DalStream {
             }
             None => {
                 let options = client.write_options(Condition::Absent, token);
-                // One part after the other over SFTP: it takes an object as one stream.
-                let (chunk, concurrent) = match client.renames {
-                    true => (None, 0),
-                    false => (Some(client.transfer.part_bytes), client.transfer.concurrency),
-                };
+                let (chunk, concurrent) = (Some(client.transfer.part_bytes), client.transfer.concurrency);
                 let options = WriteOptions { chunk, concurrent, ..options };
                 Sink::Dal(client.wait(client.operator.writer_options(&target, options))?)
             }
@@ -74,10 +70,8 @@ impl DalStream {
 
     /// Removes what lies under the hidden name.
     fn discard(&self) {
-        if self.client.renames
-            && let Err(failure) = self.client.delete(&self.target)
-        {
-            tracing::info!(?failure, key = self.target, "a left-over stays until the next sweep");
+        if self.client.renames {
+            hidden::discard(&self.client, &self.target);
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) use token::new as new_token;
 use crate::client::{Client, Condition, Found};
 use crate::failure::Failure;
 use crate::patience::{GaveUp, Patience};
+use crate::settings::Address;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -40,6 +41,8 @@ pub(crate) struct Remote {
     client: Arc<dyn Client>,
     /// The address, as it may be shown.
     place: String,
+    /// What tells it from every other one.
+    identity: String,
     patience: Patience,
     options: RemoteOptions,
     /// Which leases were seen, with which tag, since when: by our own clock, which only goes forward.
@@ -49,10 +52,11 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub fn new(client: Arc<dyn Client>, place: String, patience: Patience, options: RemoteOptions) -> Self {
+    pub fn new(client: Arc<dyn Client>, address: Address, patience: Patience, options: RemoteOptions) -> Self {
         Remote {
             client,
-            place,
+            identity: address.identity(),
+            place: address.shown,
             patience,
             options,
             sightings: Mutex::default(),
@@ -138,6 +142,10 @@ pub(crate) fn put_once(
 impl Storage for Remote {
     fn describe(&self) -> String {
         self.place.clone()
+    }
+
+    fn place(&self) -> String {
+        self.identity.clone()
     }
 
     fn url(&self, key: &str) -> String {

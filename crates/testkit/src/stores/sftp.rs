@@ -1,4 +1,5 @@
 use super::process::{ServerProcess, free_port, missing};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +8,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 
 /// A real sshd on a port of its own, with keys of its own, for the user who runs the tests.
 pub struct SftpServer {
-    _process: ServerProcess,
+    process: ServerProcess,
     port: u16,
     folder: tempfile::TempDir,
 }
@@ -47,7 +48,48 @@ impl SftpServer {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut process = ServerProcess::start(&mut command);
         process.wait_for(port);
-        Some(SftpServer { _process: process, port, folder })
+        Some(SftpServer { process, port, folder })
+    }
+
+    /// Stops it and every session of it, so that nothing is answered until [`SftpServer::resume`].
+    ///
+    /// # Panics
+    /// When a process can't be reached.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When a process can't be reached.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Ends every session, as a network that breaks does; new ones are taken.
+    ///
+    /// # Panics
+    /// When a process can't be reached.
+    pub fn cut(&self) {
+        self.sessions().into_iter().for_each(|pid| send(pid, Signal::KILL));
+    }
+
+    fn signal(&self, signal: Signal) {
+        send(self.process.id(), signal);
+        self.sessions().into_iter().for_each(|pid| send(pid, signal));
+    }
+
+    /// The processes that serve sessions, at whatever depth.
+    fn sessions(&self) -> Vec<u32> {
+        let mut found = vec![self.process.id()];
+        let mut next = 0;
+        while let Some(pid) = found.get(next) {
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            next += 1;
+        }
+        found.split_off(1)
     }
 
     /// Returns where it listens.
@@ -77,6 +119,15 @@ impl SftpServer {
             root.trim_start_matches('/'),
             key.display()
         )
+    }
+}
+
+fn send(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap_or_else(|| panic!("{pid} is no process"));
+    match kill_process(pid, signal) {
+        // A session may end on its own at any time.
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => panic!("{pid:?}: {error}"),
     }
 }
 

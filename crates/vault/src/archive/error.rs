@@ -1,3 +1,4 @@
+use crate::encryption::EncryptionError;
 use crate::storage::StorageError;
 use serde::Serialize;
 
@@ -76,7 +77,19 @@ pub enum ArchiveError {
     /// The storage failed.
     #[error(transparent)]
     #[serde(untagged)]
-    Storage(#[from] StorageError),
+    Storage(StorageError),
+}
+
+impl From<StorageError> for ArchiveError {
+    /// What can't be decrypted, because it was changed since, is damaged.
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Encryption(EncryptionError::EncryptionDamaged { detail, .. }) => {
+                ArchiveError::ArchiveDamaged { offset: 0, detail: format!("it can't be decrypted: {detail}") }
+            }
+            error => ArchiveError::Storage(error),
+        }
+    }
 }
 
 impl ArchiveError {

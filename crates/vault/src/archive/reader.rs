@@ -1,5 +1,6 @@
 use super::tail::{Tail, grown, read_tail};
 use super::{ArchiveError, ArchiveMember, FrameDecoder, IndexReader, SeekTable, digest};
+use crate::encryption::{Keys, UnsealedObject};
 use crate::storage::ObjectReader;
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use std::sync::Arc;
 /// Can be shared by threads; each brings its own [`FrameDecoder`] and buffers.
 pub struct ArchiveReader {
     object: Arc<dyn ObjectReader>,
+    /// The age file in which it lies; else the same.
+    stored: Arc<dyn ObjectReader>,
     tail: Arc<Tail>,
 }
 
@@ -17,13 +20,33 @@ impl ArchiveReader {
     /// # Errors
     /// `ArchiveDamaged`, `ArchiveAbsurd`, `ArchiveNewer`.
     pub fn open(object: Box<dyn ObjectReader>) -> Result<Self, ArchiveError> {
-        let tail = read_tail(&*object)?;
-        Ok(ArchiveReader { object: Arc::from(object), tail: Arc::new(tail) })
+        let object: Arc<dyn ObjectReader> = Arc::from(object);
+        Self::open_inside(Arc::clone(&object), object)
     }
 
-    /// Returns the archive's size in bytes.
+    /// Opens an archive that is an age file.
+    ///
+    /// # Errors
+    /// `EncryptionIdentityMissing`, `EncryptionIdentityWrong`; those of [`ArchiveReader::open`].
+    pub fn open_sealed(
+        stored: Box<dyn ObjectReader>,
+        keys: &Keys,
+        storage: &str,
+        key: &str,
+    ) -> Result<Self, ArchiveError> {
+        let stored: Arc<dyn ObjectReader> = Arc::from(stored);
+        let object = UnsealedObject::open(Arc::clone(&stored), keys, storage, key)?;
+        Self::open_inside(Arc::new(object), stored)
+    }
+
+    fn open_inside(object: Arc<dyn ObjectReader>, stored: Arc<dyn ObjectReader>) -> Result<Self, ArchiveError> {
+        let tail = read_tail(&*object)?;
+        Ok(ArchiveReader { object, stored, tail: Arc::new(tail) })
+    }
+
+    /// Returns the size in bytes of what is stored.
     pub fn size_bytes(&self) -> u64 {
-        self.object.size_bytes()
+        self.stored.size_bytes()
     }
 
     /// Returns where the data frames are.
@@ -114,12 +137,12 @@ impl ArchiveReader {
         Ok(content)
     }
 
-    /// Computes the SHA-256 of the whole file, calling `progress` with each number of bytes read; `false` from it cancels (`Ok(None)`).
+    /// Computes the SHA-256 of the whole file as it is stored, calling `progress` with each number of bytes read; `false` from it cancels (`Ok(None)`).
     ///
     /// # Errors
     /// `Storage`.
     pub fn sha256(&self, progress: &mut dyn FnMut(u64) -> bool) -> Result<Option<String>, ArchiveError> {
-        digest::sha256_of(&*self.object, progress)
+        digest::sha256_of(&*self.stored, progress)
     }
 }
 

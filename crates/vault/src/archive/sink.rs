@@ -1,13 +1,47 @@
 //! Where an archive's bytes go: into the digest, and in large pieces into the stream.
 
 use super::ArchiveError;
+use crate::encryption::{Recipients, SealingWriter};
 use crate::storage::{PutStream, StorageError};
 use sha2::{Digest, Sha256};
-use std::io;
+use std::io::{self, Write};
 
 /// Frames of pages that compress well are a few KiB; they are gathered until a write is worth its system call. A frame that
 /// would fill the buffer by itself goes out without being copied.
 const GATHER_BYTES: usize = 256 << 10;
+
+/// Where a writer's bytes go: as they are, or through the seal. What is digested and counted is what is stored.
+pub(super) enum Sink {
+    Plain(DigestingSink),
+    Sealed(SealingWriter<DigestingSink>),
+}
+
+impl Sink {
+    pub(super) fn new(out: Box<dyn PutStream>, recipients: Option<&Recipients>) -> Result<Self, ArchiveError> {
+        let sink = DigestingSink::new(out);
+        Ok(match recipients {
+            None => Sink::Plain(sink),
+            Some(recipients) => Sink::Sealed(recipients.seal(None, sink).map_err(write_error)?),
+        })
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        match self {
+            Sink::Plain(sink) => sink.take(bytes),
+            Sink::Sealed(sealing) => sealing.write_all(bytes),
+        }
+        .map_err(write_error)
+    }
+
+    /// Writes what is left and returns size, SHA-256 and the stream.
+    pub(super) fn finish(self) -> Result<(u64, String, Box<dyn PutStream>), ArchiveError> {
+        let sink = match self {
+            Sink::Plain(sink) => sink,
+            Sink::Sealed(sealing) => sealing.finish().map_err(write_error)?,
+        };
+        sink.finish().map_err(write_error)
+    }
+}
 
 /// Digests, counts and writes.
 ///
@@ -22,37 +56,48 @@ pub(super) struct DigestingSink {
 }
 
 impl DigestingSink {
-    pub(super) fn new(out: Box<dyn PutStream>) -> Self {
+    fn new(out: Box<dyn PutStream>) -> Self {
         DigestingSink { out, gathered: Vec::with_capacity(GATHER_BYTES), hasher: Sha256::new(), written_bytes: 0 }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         self.written_bytes += bytes.len() as u64;
         if self.gathered.len() + bytes.len() > GATHER_BYTES {
-            self.flush()?;
+            self.pass_on()?;
         }
         if bytes.len() >= GATHER_BYTES / 2 {
-            self.flush()?;
-            return self.out.write_all(bytes).map_err(write_error);
+            self.pass_on()?;
+            return self.out.write_all(bytes);
         }
         self.gathered.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), ArchiveError> {
+    fn pass_on(&mut self) -> io::Result<()> {
         if !self.gathered.is_empty() {
-            self.out.write_all(&self.gathered).map_err(write_error)?;
+            self.out.write_all(&self.gathered)?;
             self.gathered.clear();
         }
         Ok(())
     }
 
-    /// Writes what is left and returns size, SHA-256 and the stream.
-    pub(super) fn finish(mut self) -> Result<(u64, String, Box<dyn PutStream>), ArchiveError> {
-        self.flush()?;
-        self.out.flush().map_err(write_error)?;
+    fn finish(mut self) -> io::Result<(u64, String, Box<dyn PutStream>)> {
+        self.pass_on()?;
+        self.out.flush()?;
         Ok((self.written_bytes, hex::encode(self.hasher.finalize()), self.out))
+    }
+}
+
+impl Write for DigestingSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.take(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.pass_on()?;
+        self.out.flush()
     }
 }
 

@@ -1,13 +1,15 @@
 use super::index_chunk::{ChunkWriter, TarPosition};
 use super::limits::FRAME_LIMIT;
+use super::member_list::MemberListWriter;
 use super::member_path::PathGuard;
 use super::seek_table::check_frame_sizes;
 use super::service_frame::{
     SEEK_TABLE_ENTRY_BYTES, ServiceKind, Summary, encode_service_frame, seek_table_footer, seek_table_header,
 };
-use super::sink::DigestingSink;
+use super::sink::Sink;
 use super::tail::CHECKSUMS_PER_FRAME;
 use super::{ArchiveError, ArchiveMember, END_OF_TAR_BYTES, FrameEncoder, MemberKind};
+use crate::encryption::Recipients;
 use crate::storage::PutStream;
 
 /// The level for the index: a few MiB at the most, written by one thread.
@@ -18,7 +20,9 @@ const INDEX_LEVEL: i32 = 3;
 /// Memory: 12 bytes a frame, the index as it is compressed (some 15 bytes a member), and some 20 bytes a member in which
 /// paths that come twice are found.
 pub struct ArchiveWriter {
-    sink: DigestingSink,
+    sink: Sink,
+    /// With recipients: who they are, and what only the list tells without an identity.
+    encrypted: Option<(Recipients, MemberListWriter)>,
     index_encoder: Option<FrameEncoder>,
     chunk: ChunkWriter,
     guard: PathGuard,
@@ -47,13 +51,35 @@ pub struct SealedArchive {
     pub frames: u64,
     /// Members in the index.
     pub members: u64,
+    /// `None` when it is not encrypted.
+    pub encryption: Option<SealedEncryption>,
+}
+
+/// Says how an archive was encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedEncryption {
+    /// The age recipients.
+    pub recipients: Vec<String>,
+    /// Its files, for whoever takes the next backup without an identity: see [`super::read_member_list`].
+    pub member_list: Vec<u8>,
 }
 
 impl ArchiveWriter {
     /// Begins an archive on a stream that has no bytes yet.
-    pub fn new(out: Box<dyn PutStream>) -> Self {
-        ArchiveWriter {
-            sink: DigestingSink::new(out),
+    ///
+    /// With recipients the archive is an age file: `age -d` gives the archive, and sizes and SHA-256 are the age file's.
+    ///
+    /// # Errors
+    /// `EncryptionFailed`; `Storage` when the header can't be written.
+    pub fn new(out: Box<dyn PutStream>, recipients: Option<&Recipients>) -> Result<Self, ArchiveError> {
+        let sink = Sink::new(out, recipients)?;
+        let encrypted = match recipients {
+            Some(recipients) => Some((recipients.clone(), MemberListWriter::new()?)),
+            None => None,
+        };
+        Ok(ArchiveWriter {
+            sink,
+            encrypted,
             index_encoder: None,
             chunk: ChunkWriter::new(),
             guard: PathGuard::new(),
@@ -64,7 +90,7 @@ impl ArchiveWriter {
             table: Vec::new(),
             checksums: Vec::new(),
             plain_bytes: 0,
-        }
+        })
     }
 
     /// Appends one frame that holds `plain_bytes` of the tar stream.
@@ -106,6 +132,9 @@ impl ArchiveWriter {
             )));
         }
         self.guard.enter(&member.path, member.kind)?;
+        if let Some((_, list)) = &mut self.encrypted {
+            list.enter(member)?;
+        }
         if self.chunk.is_full() {
             self.seal_chunk()?;
         }
@@ -140,7 +169,14 @@ impl ArchiveWriter {
         let checksum_frames = self.write_checksums()?;
         self.write_summary_and_table(frames, checksum_frames)?;
         let (size_bytes, sha256, out) = self.sink.finish()?;
-        let sealed = SealedArchive { size_bytes, plain_bytes: self.plain_bytes, sha256, frames, members: self.members };
+        let encryption = match self.encrypted {
+            Some((recipients, list)) => {
+                Some(SealedEncryption { recipients: recipients.texts().to_vec(), member_list: list.finish(&sha256)? })
+            }
+            None => None,
+        };
+        let (plain_bytes, members) = (self.plain_bytes, self.members);
+        let sealed = SealedArchive { size_bytes, plain_bytes, sha256, frames, members, encryption };
         Ok((sealed, out))
     }
 

@@ -6,8 +6,16 @@ pub const DESCRIPTION_KEY: &str = "cadena.json";
 pub const SEQUENCE_KEY: &str = "sequence.json";
 /// The key of the object that names the backups whose removal has begun.
 pub const REMOVALS_KEY: &str = "removals.json";
+/// The key of the object that says for whom is encrypted from now on.
+pub const ENCRYPTION_KEY: &str = "encryption.json";
+/// The key of the identity that a passphrase protects, where one was made.
+pub const IDENTITY_KEY: &str = "keys/identity.age";
 /// The key of the lock that a running backup or cleanup holds.
 pub const LOCK_KEY: &str = "lock";
+
+/// Lists of files lie below this, beside encrypted archives.
+pub(super) const MEMBERS_PREFIX: &str = "members/";
+const MEMBERS_ENDING: &str = ".members";
 
 const ARCHIVE_ENDING: &str = ".backup";
 const RECORD_ENDING: &str = ".json";
@@ -118,6 +126,17 @@ impl BackupName {
 /// Returns `full/NAME.backup`.
 pub fn archive_key(name: &BackupName) -> String {
     format!("{}/{}", name.kind.folder(), name.archive_file_name())
+}
+
+/// Returns `members/NAME.members`.
+pub(super) fn member_list_key(name: &BackupName) -> String {
+    format!("{MEMBERS_PREFIX}{}{MEMBERS_ENDING}", name.stem)
+}
+
+/// Reads such a key.
+pub(super) fn name_of_member_list(key: &str) -> Option<BackupName> {
+    let stem = key.strip_prefix(MEMBERS_PREFIX)?.strip_suffix(MEMBERS_ENDING)?;
+    BackupName::parse_file_name(&format!("{stem}{RECORD_ENDING}"))
 }
 
 /// Returns `full/NAME.json`.

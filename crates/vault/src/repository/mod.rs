@@ -6,6 +6,7 @@ mod begin;
 mod chain;
 mod contents;
 mod description;
+mod encryption;
 mod error;
 mod layout;
 mod open;
@@ -19,11 +20,14 @@ pub use chain::ChainFault;
 pub use contents::{RepositoryContents, UnreadableRecord};
 pub use description::{FORMAT_VERSION, RepositoryDescription};
 pub use error::RepositoryError;
-pub use layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, REMOVALS_KEY, SEQUENCE_KEY, archive_key, record_key};
+pub use layout::{
+    BackupName, DESCRIPTION_KEY, ENCRYPTION_KEY, IDENTITY_KEY, LOCK_KEY, REMOVALS_KEY, SEQUENCE_KEY, archive_key,
+    record_key,
+};
 pub use open::Repository;
 pub use record::{
-    BackupId, BackupKind, BackupMethod, BackupRecord, BackupState, CorruptPage, LOGICAL_RECORD_VERSION,
-    LogicalContents, LogicalDatabase, RECORD_VERSION, RecordBase, RecordTablespace,
+    BackupId, BackupKind, BackupMethod, BackupRecord, BackupState, CorruptPage, LogicalContents, LogicalDatabase,
+    RECORD_VERSION, RECORD_VERSION_LIMIT, RecordBase, RecordEncryption, RecordTablespace,
 };
 pub use removal::{CleanupSlot, RefusedRemoval, RemovedBackup};
 pub use running::{RunningBackup, RunningWork};

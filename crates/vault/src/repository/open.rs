@@ -1,3 +1,4 @@
+use super::encryption::Encryption;
 use super::layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, archive_key};
 use super::{
     BackupId, BackupRecord, BackupState, FORMAT_VERSION, RepositoryDescription, RepositoryError, UnreadableRecord,
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub struct Repository {
     storage: Arc<dyn Storage>,
     description: Arc<RepositoryDescription>,
+    pub(super) encryption: Arc<Encryption>,
 }
 
 impl Repository {
@@ -48,7 +50,7 @@ impl Repository {
     /// Opens an existing repository.
     ///
     /// # Errors
-    /// `RepositoryAbsent`, `RepositoryNewer`, `RepositoryUnreadable`.
+    /// `RepositoryAbsent`, `RepositoryNewer`, `RepositoryUnreadable`; `EncryptionUnreadable`, `EncryptionNewer`, `EncryptionRecipient`.
     pub fn open(storage: Arc<dyn Storage>) -> Result<Self, RepositoryError> {
         let Some(content) = storage.get(DESCRIPTION_KEY)? else {
             return Err(RepositoryError::RepositoryAbsent { storage: storage.describe() });
@@ -68,7 +70,8 @@ impl Repository {
             Some(_) => {}
         }
         let description = serde_json::from_slice(&content).map_err(|error| broken(error.to_string()))?;
-        Ok(Repository { storage, description: Arc::new(description) })
+        let encryption = Encryption::read(storage.as_ref(), &description)?;
+        Ok(Repository { storage, description: Arc::new(description), encryption: Arc::new(encryption) })
     }
 
     /// Returns where the repository lies.
@@ -130,9 +133,15 @@ impl Repository {
     /// Opens a completed backup's archive after checking that it is there with the recorded size.
     ///
     /// # Errors
-    /// `RepositoryNotCompleted`, `RepositoryArchiveMissing`, `RepositoryArchiveSize`, and those of [`ArchiveReader::open`].
+    /// `RepositoryNotCompleted`, `RepositoryArchiveMissing`, `RepositoryArchiveSize`; `EncryptionIdentityMissing`,
+    /// `EncryptionIdentityWrong`; those of [`ArchiveReader::open`].
     pub fn open_archive(&self, record: &BackupRecord) -> Result<ArchiveReader, RepositoryError> {
-        Ok(ArchiveReader::open(self.open_archive_object(record)?)?)
+        let stored = self.open_archive_object(record)?;
+        if record.encryption.is_none() {
+            return Ok(ArchiveReader::open(stored)?);
+        }
+        let key = self.archive_object(record)?;
+        Ok(ArchiveReader::open_sealed(stored, self.keys(), &self.storage.describe(), &key)?)
     }
 
     /// The same, without reading anything of the archive: its digest can be computed even when it is too damaged to open.

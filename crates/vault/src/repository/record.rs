@@ -2,11 +2,11 @@ use pgformat::{Lsn, MajorVersion, SystemIdentifier, TimelineId, WalSegmentSize};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The version of the record of a physical backup.
+/// The version of a record that says nothing that a program of the first version must not pass over.
 pub const RECORD_VERSION: u32 = 1;
-/// The version of the record of a logical backup, and the newest that this program reads: one that knows physical backups only must
-/// not take a dump for a base.
-pub const LOGICAL_RECORD_VERSION: u32 = 2;
+/// The version of a record whose archive a program of the first version can't read, or must not take for a base: of encrypted and of
+/// logical backups; the newest that this program reads.
+pub const RECORD_VERSION_LIMIT: u32 = 2;
 
 /// Numbers a backup in its repository, from 1; never used again, even when the backup is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub enum BackupState {
 /// The content of `NAME.json`: everything that is known of a backup without opening its archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackupRecord {
-    /// [`RECORD_VERSION`], or [`LOGICAL_RECORD_VERSION`] of a logical backup.
+    /// [`BackupRecord::version`].
     pub record_version: u32,
     /// Its number, from 1.
     pub id: BackupId,
@@ -109,6 +109,9 @@ pub struct BackupRecord {
     pub sha256: Option<String>,
     /// Members of the archive.
     pub files: u64,
+    /// For whom the archive is encrypted; `None` when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<RecordEncryption>,
     /// zstd level.
     pub compression_level: i32,
     /// `local` or `sql`: how the files were read; `merge`; `pg_dump` of a logical backup.
@@ -139,6 +142,20 @@ pub struct BackupRecord {
     pub tool_version: String,
     /// `{"key": …, arguments}` of the error that ended a failed backup, plus `message` in English.
     pub error: Option<serde_json::Value>,
+}
+
+/// Says how an archive is encrypted: it is an age file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordEncryption {
+    /// The age recipients whose identities open it.
+    pub recipients: Vec<String>,
+}
+
+impl BackupRecord {
+    /// Returns the version that a record like this must have.
+    pub fn version(&self) -> u32 {
+        if self.encryption.is_some() || !self.is_physical() { RECORD_VERSION_LIMIT } else { RECORD_VERSION }
+    }
 }
 
 /// Tells a base from every other backup.
@@ -221,14 +238,6 @@ impl BackupMethod {
         match self {
             BackupMethod::Physical => "physical",
             BackupMethod::Logical => "logical",
-        }
-    }
-
-    /// Returns the version of a record of this method.
-    pub fn record_version(self) -> u32 {
-        match self {
-            BackupMethod::Physical => RECORD_VERSION,
-            BackupMethod::Logical => LOGICAL_RECORD_VERSION,
         }
     }
 }

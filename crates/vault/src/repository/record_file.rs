@@ -1,7 +1,7 @@
 //! Records as files: strict where a mistake could mislead a restore, tolerant of fields that a later program adds.
 
 use super::layout::{BackupName, record_key};
-use super::record::{LOGICAL_RECORD_VERSION, LogicalContents, LogicalDatabase, RECORD_VERSION};
+use super::record::{LogicalContents, LogicalDatabase, RECORD_VERSION, RECORD_VERSION_LIMIT};
 use super::{BackupId, BackupKind, BackupMethod, BackupRecord, BackupState, RunningBackup};
 use super::{RepositoryDescription, RepositoryError, UnreadableRecord};
 use serde_json::Value;
@@ -28,8 +28,8 @@ pub(super) fn read(
     let unreadable = |detail: String| UnreadableRecord { key: key.to_owned(), id, detail };
     match value["record_version"].as_u64() {
         None | Some(0) => return Err(unreadable("it has no record_version".to_owned())),
-        Some(version) if version > u64::from(LOGICAL_RECORD_VERSION) => {
-            let detail = format!("it has record version {version}; this program reads up to {LOGICAL_RECORD_VERSION}");
+        Some(version) if version > u64::from(RECORD_VERSION_LIMIT) => {
+            let detail = format!("it has record version {version}; this program reads up to {RECORD_VERSION_LIMIT}");
             return Err(unreadable(detail));
         }
         Some(_) => {}
@@ -59,7 +59,9 @@ pub(super) fn invalid(id: BackupId, detail: String) -> RepositoryError {
 /// Checks that the fields of a record agree with one another and with the repository.
 pub(super) fn check(record: &BackupRecord, description: &RepositoryDescription) -> Result<(), String> {
     let demand = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
-    demand(record.record_version == record.method.record_version(), "record_version is not that of its method")?;
+    demand(record.record_version == record.version(), "record_version is not what such a record has")?;
+    let recipients = record.encryption.as_ref().map(|encryption| encryption.recipients.len());
+    demand(recipients != Some(0), "it is encrypted for nobody")?;
     demand((1..=ID_LIMIT).contains(&record.id.0), "id is out of range")?;
     let name = BackupName::of_archive(&record.archive_name).ok_or("archive_name is no name of an archive")?;
     demand(name.kind == record.kind, "archive_name is of another kind of backup")?;
@@ -156,6 +158,7 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
         archive_bytes: 0,
         sha256: None,
         files: 0,
+        encryption: None,
         compression_level: 0,
         reader: String::new(),
         changes_found_by: None,

@@ -3,7 +3,8 @@
 use super::contents::FoundRecord;
 use super::layout::{BackupName, archive_key, record_key};
 use super::{BackupId, BackupRecord, BackupState, Repository, RepositoryError, RunningBackup, record_file};
-use crate::archive::SealedArchive;
+use crate::archive::{ArchiveWriter, SealedArchive};
+use crate::encryption::Recipients;
 use crate::storage::{Exclusion, LockGuard, PutStream, StorageError};
 use std::sync::Arc;
 
@@ -37,6 +38,15 @@ impl BackupSlot {
     /// Returns the reserved name.
     pub fn name(&self) -> &BackupName {
         &self.name
+    }
+
+    /// Begins the archive, encrypted if the repository is.
+    ///
+    /// # Errors
+    /// Those of [`crate::storage::Storage::put_stream`] and [`ArchiveWriter::new`].
+    pub fn begin_archive(&mut self) -> Result<ArchiveWriter, RepositoryError> {
+        let stream = self.archive_stream()?;
+        Ok(ArchiveWriter::new(stream, self.repository.recipients())?)
     }
 
     /// Opens the stream for the archive.
@@ -74,6 +84,9 @@ impl BackupSlot {
             };
         }
         self.release();
+        if sealed.encryption.is_some() {
+            self.repository.sweep_member_lists();
+        }
         Ok(())
     }
 
@@ -109,6 +122,13 @@ impl BackupSlot {
         if record.state != BackupState::Completed {
             return Err(record_file::invalid(record.id, format!("{} is not COMPLETADO", record.state.word())));
         }
+        let recipients = self.repository.recipients().map_or(&[][..], Recipients::texts);
+        if record.encryption.as_ref().map_or(&[][..], |encryption| &encryption.recipients) != recipients {
+            return Err(record_file::invalid(
+                record.id,
+                "it is not encrypted for the repository's recipients".to_owned(),
+            ));
+        }
         if record.archive_bytes != sealed.size_bytes || record.sha256.as_deref() != Some(sealed.sha256.as_str()) {
             return Err(record_file::invalid(record.id, "its size or digest is not the sealed archive's".to_owned()));
         }
@@ -125,6 +145,11 @@ impl BackupSlot {
                 return Err(RepositoryError::RepositoryArchiveSize { id, object, found_bytes, recorded_bytes });
             }
             None => return Err(RepositoryError::RepositoryArchiveMissing { id: record.id.to_string(), object }),
+        }
+        if let Some(encryption) = &sealed.encryption
+            && let Err(error) = self.repository.put_member_list(&self.name, &encryption.member_list)
+        {
+            tracing::warn!(%error, "without an identity the next backup has to be a FULL");
         }
         if let Some(guard) = &mut self.guard {
             guard.confirm()?;

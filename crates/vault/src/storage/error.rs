@@ -1,3 +1,4 @@
+use crate::encryption::EncryptionError;
 use serde::Serialize;
 use std::io;
 
@@ -163,6 +164,10 @@ pub enum StorageError {
         /// The system's own words.
         cause: String,
     },
+    /// It is encrypted, and can't be opened.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Encryption(#[from] EncryptionError),
 }
 
 /// A symbolic link that is not followed; travels inside an [`io::Error`] until storage and key are known.
@@ -216,6 +221,7 @@ impl StorageError {
             StorageError::StorageThrottled { .. }
             | StorageError::StorageChanged { .. }
             | StorageError::StorageLockLost { .. }
+            | StorageError::Encryption(_)
             | StorageError::StorageIo { .. } => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)

@@ -138,6 +138,10 @@ impl Storage for FaultyStorage {
         self.inner.describe()
     }
 
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
     fn put_stream(&self, key: &str) -> Result<Box<dyn PutStream>, StorageError> {
         let inner = self.faults.call("put_stream", key, true, || self.inner.put_stream(key))?;
         Ok(Box::new(FaultyStream { inner, key: key.to_owned(), faults: Arc::clone(&self.faults) }))

@@ -41,6 +41,12 @@ pub trait Storage: Send + Sync {
     /// Says where this is, for messages and records (never with a secret).
     fn describe(&self) -> String;
 
+    /// Tells this place from every other one, as far as its address does (never with a secret): storages that say the same are the same,
+    /// and those that don't may be the same all the same. Nothing is asked of the storage.
+    fn place(&self) -> String {
+        self.describe()
+    }
+
     /// Says where an object is, for people and the catalog (never with a secret).
     fn url(&self, key: &str) -> String {
         format!("{}/{key}", self.describe().trim_end_matches('/'))

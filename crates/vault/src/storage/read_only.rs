@@ -18,6 +18,10 @@ impl Storage for ReadOnly {
         self.0.describe()
     }
 
+    fn place(&self) -> String {
+        self.0.place()
+    }
+
     fn url(&self, key: &str) -> String {
         self.0.url(key)
     }

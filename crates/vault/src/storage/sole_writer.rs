@@ -25,6 +25,10 @@ impl Storage for SoleWriter {
         self.0.describe()
     }
 
+    fn place(&self) -> String {
+        self.0.place()
+    }
+
     fn url(&self, key: &str) -> String {
         self.0.url(key)
     }

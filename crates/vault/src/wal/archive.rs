@@ -1,7 +1,9 @@
 use super::compressor::EncoderPool;
-use super::layout::{self, DESCRIPTION_KEY};
+use super::layout::{self, Cover, DESCRIPTION_KEY};
+use super::partial::Whole;
 use super::trailer::TrailerFault;
 use super::{WalArchiveError, WalGap};
+use crate::encryption::{EncryptionError, Keys, Recipients};
 use crate::repository::Repository;
 use crate::storage::{Storage, StorageError};
 use pgformat::wal::WalGeometry;
@@ -41,6 +43,8 @@ pub struct WalArchive {
     geometry: WalGeometry,
     pub(super) tool_version: Arc<str>,
     pub(super) encoders: EncoderPool,
+    /// Segments that were received whole, encrypted, and not sealed yet.
+    pub(super) whole: Whole,
 }
 
 impl WalArchive {
@@ -59,6 +63,7 @@ impl WalArchive {
             geometry,
             tool_version,
             encoders: EncoderPool::default(),
+            whole: Whole::default(),
         }))
     }
 
@@ -84,7 +89,8 @@ impl WalArchive {
         check_cluster(repository, description.geometry.system_identifier)?;
         check_geometry(&description.geometry, &geometry)?;
         let tool_version = tool_version.into();
-        Ok(WalArchive { repository: repository.clone(), geometry, tool_version, encoders: EncoderPool::default() })
+        let (encoders, whole) = (EncoderPool::default(), Whole::default());
+        Ok(WalArchive { repository: repository.clone(), geometry, tool_version, encoders, whole })
     }
 
     /// Returns what all segments have in common.
@@ -138,12 +144,63 @@ impl WalArchive {
         segment.file_name(self.geometry.segment_size)
     }
 
-    pub(super) fn sealed_key(&self, segment: WalSegment) -> String {
-        layout::sealed_key(segment, self.geometry.segment_size)
+    pub(super) fn keys(&self) -> &Keys {
+        self.repository.keys()
     }
 
-    pub(super) fn partial_key(&self, segment: WalSegment) -> String {
-        layout::partial_key(segment, self.geometry.segment_size)
+    pub(super) fn recipients(&self) -> Option<&Recipients> {
+        self.repository.recipients()
+    }
+
+    /// Tells whether what is written now can be read again by this process.
+    pub fn can_read_back(&self) -> bool {
+        self.repository.can_read_back()
+    }
+
+    /// Returns in which form is written.
+    pub(super) fn cover(&self) -> Cover {
+        if self.recipients().is_some() { Cover::Encrypted } else { Cover::Plain }
+    }
+
+    pub(super) fn sealed_key(&self, segment: WalSegment, cover: Cover) -> String {
+        layout::sealed_key(segment, self.geometry.segment_size, cover)
+    }
+
+    pub(super) fn partial_key(&self, segment: WalSegment, cover: Cover) -> String {
+        layout::partial_key(segment, self.geometry.segment_size, cover)
+    }
+
+    /// Returns in which form a sealed segment is here. Encryption may have been switched on at any time.
+    pub(super) fn sealed_cover(&self, segment: WalSegment) -> Result<Option<Cover>, StorageError> {
+        self.cover_of(|cover| self.sealed_key(segment, cover))
+    }
+
+    /// Returns in which form a partial segment is here.
+    pub(super) fn partial_cover(&self, segment: WalSegment) -> Result<Option<Cover>, StorageError> {
+        self.cover_of(|cover| self.partial_key(segment, cover))
+    }
+
+    fn cover_of(&self, key: impl Fn(Cover) -> String) -> Result<Option<Cover>, StorageError> {
+        for cover in Cover::BEST_FIRST {
+            // Where nothing was ever encrypted nobody asks for it.
+            if cover == Cover::Encrypted && self.recipients().is_none() {
+                continue;
+            }
+            if self.storage().size_bytes(&key(cover))?.is_some() {
+                return Ok(Some(cover));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes the error for a sealed object that can't be read: one that was changed is damaged.
+    pub(super) fn unsealing(&self, segment: WalSegment, error: StorageError) -> WalArchiveError {
+        match error {
+            StorageError::Encryption(EncryptionError::EncryptionDamaged { detail, .. }) => {
+                self.damaged(segment, format!("it can't be decrypted: {detail}"))
+            }
+            error => error.into(),
+        }
     }
 
     pub(super) fn missing(&self, segment: WalSegment) -> WalArchiveError {
@@ -168,9 +225,9 @@ impl WalArchive {
         match fault {
             TrailerFault::Damaged(detail) => self.damaged(segment, detail),
             TrailerFault::Newer(found) => {
-                newer(&self.sealed_key(segment), found, super::trailer::SEALED_VERSION.into())
+                newer(&self.sealed_key(segment, Cover::Plain), found, super::trailer::SEALED_VERSION.into())
             }
-            TrailerFault::Storage(error) => error.into(),
+            TrailerFault::Storage(error) => self.unsealing(segment, error),
         }
     }
 }

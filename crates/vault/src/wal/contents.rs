@@ -33,7 +33,7 @@ pub struct ArchivedSegment {
     pub segment: WalSegment,
     /// How.
     pub form: SegmentForm,
-    /// The object's size.
+    /// The object's size: for a plain partial one, how far it goes.
     pub size_bytes: u64,
     /// When it was last written, in seconds since the Unix epoch.
     pub modified_seconds: i64,
@@ -42,9 +42,9 @@ pub struct ArchivedSegment {
 /// How a segment lies here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentForm {
-    /// Whole and compressed.
+    /// Whole and compressed, encrypted or not.
     Sealed,
-    /// Its beginning, plain.
+    /// Its beginning: plain, or encrypted in pieces.
     Partial,
 }
 
@@ -74,8 +74,8 @@ impl WalArchive {
         for object in self.storage().list(WAL_PREFIX)? {
             match layout::parse(&object.key, size) {
                 WalKey::Description | WalKey::Reserved => {}
-                WalKey::Sealed(segment) => contents.enter(archived(segment, SegmentForm::Sealed, object)),
-                WalKey::Partial(segment) => contents.enter(archived(segment, SegmentForm::Partial, object)),
+                WalKey::Sealed(segment, _) => contents.enter(archived(segment, SegmentForm::Sealed, object)),
+                WalKey::Partial(segment, _) => contents.enter(archived(segment, SegmentForm::Partial, object)),
                 WalKey::History(timeline) => {
                     // One that has gone since the listing is none.
                     if let Some(history) = self.parsed_history(timeline, &object.key)? {
@@ -95,16 +95,16 @@ impl WalArchive {
     /// Storage errors.
     pub fn find(&self, segment: WalSegment) -> Result<Option<ArchivedSegment>, WalArchiveError> {
         // Listing a folder takes longer than asking for two names, which are often not there.
-        let (sealed, partial) = (self.sealed_key(segment), self.partial_key(segment));
-        if self.storage().size_bytes(&sealed)?.is_none() && self.storage().size_bytes(&partial)?.is_none() {
+        if self.sealed_cover(segment)?.is_none() && self.partial_cover(segment)?.is_none() {
             return Ok(None);
         }
+        let size = self.geometry().segment_size;
         let mut contents = WalContents::default();
-        for object in self.storage().list(&layout::segment_prefix(segment, self.geometry().segment_size))? {
-            if object.key == sealed {
-                contents.enter(archived(segment, SegmentForm::Sealed, object));
-            } else if object.key == partial {
-                contents.enter(archived(segment, SegmentForm::Partial, object));
+        for object in self.storage().list(&layout::segment_prefix(segment, size))? {
+            match layout::parse(&object.key, size) {
+                WalKey::Sealed(..) => contents.enter(archived(segment, SegmentForm::Sealed, object)),
+                WalKey::Partial(..) => contents.enter(archived(segment, SegmentForm::Partial, object)),
+                _ => {}
             }
         }
         Ok(contents.timelines.remove(&segment.timeline).and_then(|mut one| one.segments.remove(&segment.number)))

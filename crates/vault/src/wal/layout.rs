@@ -14,30 +14,53 @@ const RESERVED: [&str; 2] = ["wal/receiver", SUMMARIES_PREFIX];
 
 const SEALED_ENDING: &str = ".zst";
 const PARTIAL_ENDING: &str = ".partial";
+/// What a name has behind that when the object is encrypted.
+const ENCRYPTED_SEALED_ENDING: &str = ".zst.age";
+const ENCRYPTED_PARTIAL_ENDING: &str = ".partial.pieces";
+
+/// Whether an object is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cover {
+    Plain,
+    Encrypted,
+}
+
+impl Cover {
+    /// The encrypted form counts where both are there.
+    pub(super) const BEST_FIRST: [Cover; 2] = [Cover::Encrypted, Cover::Plain];
+}
 
 /// What a key below `wal/` stands for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WalKey {
     Description,
-    Sealed(WalSegment),
-    Partial(WalSegment),
+    Sealed(WalSegment, Cover),
+    Partial(WalSegment, Cover),
     History(TimelineId),
     Gap(TimelineId, Lsn),
     Reserved,
     Foreign,
 }
 
-/// Returns `wal/TIMELINE/SEGMENT.zst`.
-pub(super) fn sealed_key(segment: WalSegment, size: WalSegmentSize) -> String {
-    format!("{}{}{SEALED_ENDING}", folder(segment.timeline), segment.file_name(size))
+/// Returns `wal/TIMELINE/SEGMENT.zst`, or `wal/TIMELINE/SEGMENT.zst.age`.
+pub(super) fn sealed_key(segment: WalSegment, size: WalSegmentSize, cover: Cover) -> String {
+    let ending = match cover {
+        Cover::Plain => SEALED_ENDING,
+        Cover::Encrypted => ENCRYPTED_SEALED_ENDING,
+    };
+    format!("{}{}{ending}", folder(segment.timeline), segment.file_name(size))
 }
 
-/// Returns `wal/TIMELINE/SEGMENT.partial`.
-pub(super) fn partial_key(segment: WalSegment, size: WalSegmentSize) -> String {
-    format!("{}{}{PARTIAL_ENDING}", folder(segment.timeline), segment.file_name(size))
+/// Returns `wal/TIMELINE/SEGMENT.partial`, or `wal/TIMELINE/SEGMENT.partial.pieces`.
+pub(super) fn partial_key(segment: WalSegment, size: WalSegmentSize, cover: Cover) -> String {
+    let ending = match cover {
+        Cover::Plain => PARTIAL_ENDING,
+        Cover::Encrypted => ENCRYPTED_PARTIAL_ENDING,
+    };
+    format!("{}{}{ending}", folder(segment.timeline), segment.file_name(size))
 }
 
-/// Returns what both forms of a segment begin with.
+/// Returns what all forms of a segment begin with.
 pub(super) fn segment_prefix(segment: WalSegment, size: WalSegmentSize) -> String {
     format!("{}{}.", folder(segment.timeline), segment.file_name(size))
 }
@@ -74,16 +97,20 @@ fn parse_named(key: &str, size: WalSegmentSize) -> Option<WalKey> {
         return Some(WalKey::History(timeline));
     }
     let segment = |stem| WalSegment::parse(stem, size).ok();
-    match name.strip_suffix(SEALED_ENDING) {
-        Some(stem) => segment(stem).map(WalKey::Sealed),
-        None => segment(name.strip_suffix(PARTIAL_ENDING)?).map(WalKey::Partial),
-    }
+    type Form = fn(WalSegment, Cover) -> WalKey;
+    let endings: [(&str, Form, Cover); 4] = [
+        (SEALED_ENDING, WalKey::Sealed, Cover::Plain),
+        (ENCRYPTED_SEALED_ENDING, WalKey::Sealed, Cover::Encrypted),
+        (PARTIAL_ENDING, WalKey::Partial, Cover::Plain),
+        (ENCRYPTED_PARTIAL_ENDING, WalKey::Partial, Cover::Encrypted),
+    ];
+    endings.into_iter().find_map(|(ending, form, cover)| Some(form(segment(name.strip_suffix(ending)?)?, cover)))
 }
 
 fn spelling(key: &WalKey, size: WalSegmentSize) -> Option<String> {
     match key {
-        WalKey::Sealed(segment) => Some(sealed_key(*segment, size)),
-        WalKey::Partial(segment) => Some(partial_key(*segment, size)),
+        WalKey::Sealed(segment, cover) => Some(sealed_key(*segment, size, *cover)),
+        WalKey::Partial(segment, cover) => Some(partial_key(*segment, size, *cover)),
         WalKey::History(timeline) => Some(history_key(*timeline)),
         WalKey::Gap(timeline, from_lsn) => Some(gap_key(*timeline, *from_lsn)),
         WalKey::Description | WalKey::Reserved | WalKey::Foreign => None,
@@ -109,15 +136,17 @@ mod tests {
             for (timeline, number) in [(1, 1), (2, 255), (0xABCD_EF01, 70_000), (u32::MAX, 3)] {
                 let timeline = TimelineId(timeline);
                 let segment = WalSegment { timeline, number };
-                assert_eq!(parse(&sealed_key(segment, size), size), WalKey::Sealed(segment));
-                assert_eq!(parse(&partial_key(segment, size), size), WalKey::Partial(segment));
+                for cover in Cover::BEST_FIRST {
+                    assert_eq!(parse(&sealed_key(segment, size, cover), size), WalKey::Sealed(segment, cover));
+                    assert_eq!(parse(&partial_key(segment, size, cover), size), WalKey::Partial(segment, cover));
+                }
                 assert_eq!(parse(&history_key(timeline), size), WalKey::History(timeline));
                 assert_eq!(parse(&gap_key(timeline, Lsn(number)), size), WalKey::Gap(timeline, Lsn(number)));
             }
         }
         let segment = WalSegment { timeline: TimelineId(10), number: 0x1_0000_0007 / 256 };
         assert_eq!(gap_key(TimelineId(10), Lsn(0x1_0300_0028)), "wal/gaps/0000000A-0000000103000028.json");
-        assert!(sealed_key(segment, size(16)).starts_with("wal/0000000A/0000000A"));
+        assert!(sealed_key(segment, size(16), Cover::Plain).starts_with("wal/0000000A/0000000A"));
         assert_eq!(parse(DESCRIPTION_KEY, size(16)), WalKey::Description);
     }
 
@@ -129,7 +158,8 @@ mod tests {
             "wal/000000010000000000000001.zst",
             "wal/00000002/000000010000000000000001.zst",
             "wal/00000001/000000010000000000000001",
-            "wal/00000001/000000010000000000000001.zst.age",
+            "wal/00000001/000000010000000000000001.age",
+            "wal/00000001/000000010000000000000001.partial.age",
             "wal/00000001/000000010000000000000001.zst.bak",
             "wal/00000001/000000010000000000000001.ZST",
             "wal/00000001/x/000000010000000000000001.zst",

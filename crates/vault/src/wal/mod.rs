@@ -3,7 +3,7 @@
 //! docs/format/wal.md is the contract. `wal/TIMELINE/SEGMENT.zst` is a whole segment: independent zstd frames (`zstd -dc` gives
 //! the segment), then a skippable frame with its checksum and its [`SegmentSummary`]. `SEGMENT.partial` is the beginning of one:
 //! its plain bytes. Writers need no lock among each other: a sealed segment is never replaced, and the same segment may come
-//! twice.
+//! twice. Where the repository is encrypted both are: `SEGMENT.zst.age` and `SEGMENT.partial.pieces`.
 
 mod archive;
 mod compressor;
@@ -11,6 +11,7 @@ mod contents;
 mod error;
 mod layout;
 mod partial;
+mod pieces;
 mod read;
 mod scan;
 mod sealed;

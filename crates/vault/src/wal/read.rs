@@ -1,23 +1,38 @@
 //! Reading segments.
 
+use super::layout::Cover;
+use super::pieces::Pieces;
 use super::trailer::{self, Trailer};
 use super::{SealedInfo, WalArchive, WalArchiveError, compressor, layout, scan};
 use crate::archive::FrameDecoder;
+use crate::encryption::{UnsealedObject, read_note};
 use crate::storage::{ObjectReader, StorageError};
 use pgformat::wal::{SegmentSummarizer, SegmentSummary};
 use pgformat::{FormatError, Lsn, TimelineId, WalSegment};
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 /// What is handed over of a partial segment at a time.
 const PIECE_BYTES: u64 = 1 << 20;
 
 impl WalArchive {
-    /// Reads the trailer of a sealed segment: nothing of its content.
+    /// Reads the trailer of a sealed segment: nothing of its content. Without an identity, of an encrypted one, what stands in plain
+    /// before it, in which the contents of records are left out.
     ///
     /// # Errors
     /// `WalMissing`, `WalDamaged`, `WalNewer`.
     pub fn info(&self, segment: WalSegment) -> Result<SealedInfo, WalArchiveError> {
-        Ok(self.open_sealed(segment)?.1.info)
+        if self.can_read_back() || self.sealed_cover(segment)? != Some(Cover::Encrypted) {
+            return Ok(self.open_sealed(segment)?.1.info);
+        }
+        let key = self.sealed_key(segment, Cover::Encrypted);
+        let object = self.open_object(segment, &key)?;
+        let note = read_note(object.as_ref(), &self.storage().describe(), &key);
+        let note = note.map_err(|error| self.unsealing(segment, error))?;
+        let note = note.ok_or_else(|| self.damaged(segment, "it has no note"))?;
+        let info = serde_json::from_slice(&note).map_err(|error| self.damaged(segment, error.to_string()))?;
+        self.check_info(segment, &info)?;
+        Ok(info)
     }
 
     /// Returns what a segment says, sealed (from its trailer) or partial (by reading it).
@@ -28,6 +43,13 @@ impl WalArchive {
         match self.sealed_summary(segment) {
             Err(WalArchiveError::WalMissing { .. }) => {}
             found => return found,
+        }
+        if !self.can_read_back() && self.partial_cover(segment)? == Some(Cover::Encrypted) {
+            let (_, _, pieces) = self.read_pieces(segment)?;
+            return match pieces.summary() {
+                Some(summary) => Ok(summary.clone()),
+                None => Ok(scan::valid_part(self.geometry(), segment, &[]).summary),
+            };
         }
         let mut bytes = Vec::new();
         match self.read_partial_file(segment, &mut bytes) {
@@ -104,7 +126,15 @@ impl WalArchive {
         range: Range<u64>,
         each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(), WalArchiveError> {
-        let object = self.open_object(segment, &self.partial_key(segment))?;
+        if self.partial_cover(segment)? == Some(Cover::Encrypted) {
+            let mut bytes = Vec::new();
+            self.read_partial_file(segment, &mut bytes)?;
+            let end = (range.end as usize).min(bytes.len());
+            let wanted = bytes.get(range.start as usize..end).unwrap_or_default();
+            let _ = wanted.chunks(PIECE_BYTES as usize).try_for_each(each);
+            return Ok(());
+        }
+        let object = self.open_object(segment, &self.partial_key(segment, Cover::Plain))?;
         let end = range.end.min(object.size_bytes()).min(self.geometry().segment_size.bytes());
         let mut piece = Vec::new();
         let mut at = range.start;
@@ -130,9 +160,32 @@ impl WalArchive {
     /// Fills `into` with what lies in a partial file, at most one segment.
     pub(super) fn read_partial_file(&self, segment: WalSegment, into: &mut Vec<u8>) -> Result<(), WalArchiveError> {
         into.clear();
-        let object = self.open_object(segment, &self.partial_key(segment))?;
-        into.resize(object.size_bytes().min(self.geometry().segment_size.bytes()) as usize, 0);
-        Ok(object.read_exact_at(0, into)?)
+        if self.partial_cover(segment)? == Some(Cover::Encrypted) {
+            let (key, content, pieces) = self.read_pieces(segment)?;
+            let opened = pieces.open(&content, self.keys(), &self.storage().describe(), &key);
+            *into = opened.map_err(|error| self.unsealing(segment, error))?;
+            return Ok(());
+        }
+        *into = self.plain_partial(segment)?;
+        Ok(())
+    }
+
+    /// Reads a partial file that is not encrypted.
+    pub(super) fn plain_partial(&self, segment: WalSegment) -> Result<Vec<u8>, WalArchiveError> {
+        let object = self.open_object(segment, &self.partial_key(segment, Cover::Plain))?;
+        let mut bytes = vec![0; object.size_bytes().min(self.geometry().segment_size.bytes()) as usize];
+        object.read_exact_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads an encrypted partial file, and finds its pieces.
+    fn read_pieces(&self, segment: WalSegment) -> Result<(String, Vec<u8>, Pieces), WalArchiveError> {
+        let key = self.partial_key(segment, Cover::Encrypted);
+        let object = self.open_object(segment, &key)?;
+        let mut content = vec![0; object.size_bytes() as usize];
+        object.read_exact_at(0, &mut content)?;
+        let pieces = Pieces::find(&content, self.geometry().segment_size.bytes());
+        Ok((key, content, pieces))
     }
 
     fn sealed_summary(&self, segment: WalSegment) -> Result<SegmentSummary, WalArchiveError> {
@@ -156,16 +209,27 @@ impl WalArchive {
     }
 
     fn open_sealed(&self, segment: WalSegment) -> Result<(Box<dyn ObjectReader>, Trailer), WalArchiveError> {
-        let object = self.open_object(segment, &self.sealed_key(segment))?;
+        let cover = self.sealed_cover(segment)?.unwrap_or(Cover::Plain);
+        let key = self.sealed_key(segment, cover);
+        let mut object = self.open_object(segment, &key)?;
+        if cover == Cover::Encrypted {
+            let opened = UnsealedObject::open(Arc::from(object), self.keys(), &self.storage().describe(), &key);
+            object = Box::new(opened.map_err(|error| self.unsealing(segment, error))?);
+        }
         let trailer = trailer::read(object.as_ref()).map_err(|fault| self.trailer_fault(segment, fault))?;
-        let (info, name) = (&trailer.info, self.name(segment));
+        self.check_info(segment, &trailer.info)?;
+        Ok((object, trailer))
+    }
+
+    fn check_info(&self, segment: WalSegment, info: &SealedInfo) -> Result<(), WalArchiveError> {
+        let name = self.name(segment);
         if info.segment != name {
             return Err(self.damaged(segment, format!("it is segment {} under another name", info.segment)));
         }
         if info.segment_bytes != self.geometry().segment_size.bytes() {
             return Err(self.damaged(segment, format!("it is of a segment of {} bytes", info.segment_bytes)));
         }
-        Ok((object, trailer))
+        Ok(())
     }
 
     fn decode(
@@ -203,7 +267,7 @@ impl WalArchive {
         for (number, frame) in trailer.frames.iter().enumerate().take(wanted.end) {
             if number >= wanted.start {
                 compressed.resize(frame.compressed_bytes as usize, 0);
-                object.read_exact_at(offset, &mut compressed)?;
+                object.read_exact_at(offset, &mut compressed).map_err(|error| self.unsealing(segment, error))?;
                 if crc32c::crc32c(&compressed) != frame.crc32c {
                     let detail = format!("frame {number} at byte {offset} does not match its checksum");
                     return Err(self.damaged(segment, detail));

@@ -1,13 +1,18 @@
 use super::compressor::Compressor;
 use super::trailer::{self, FRAME_PLAIN_BYTES, RESTORE_POINT_LIMIT, SealedFrame, TrailerFault};
 use super::{SealOutcome, WalArchive, WalArchiveError, scan};
+use crate::encryption::Recipients;
 use crate::storage::{PutStream, StorageError};
 use pgformat::wal::{SegmentSummarizer, SegmentSummary};
 use pgformat::{FormatError, SystemIdentifier, WalSegment};
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 
 /// The first bytes of a segment that are kept, to tell another cluster's from damage: its first page's header.
 const FIRST_BYTES: usize = 40;
+
+/// How many restore points an encrypted segment names in plain.
+const NOTED_RESTORE_POINTS: usize = 16;
 
 /// The trailer of a sealed segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +31,21 @@ pub struct SealedInfo {
     pub tool_version: String,
 }
 
+/// Returns what anybody may read of a summary: when and where, and nothing of what a record holds.
+pub(super) fn told_in_plain(summary: &SegmentSummary) -> SegmentSummary {
+    let mut told = summary.clone();
+    told.continued.iter_mut().for_each(|continued| continued.head.clear());
+    told.open.iter_mut().for_each(|open| open.head.clear());
+    told.restore_points.truncate(NOTED_RESTORE_POINTS);
+    told
+}
+
 impl SealedInfo {
+    /// Returns the note in the header of an encrypted segment.
+    fn note(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&SealedInfo { summary: told_in_plain(&self.summary), ..self.clone() })
+    }
+
     /// Tells whether `summary` is all that the segment says.
     pub(super) fn summary_is_whole(&self) -> bool {
         self.restore_points_total == self.summary.restore_points.len() as u64
@@ -56,6 +75,8 @@ struct Output {
     stream: Box<dyn PutStream>,
     compressor: Compressor,
     frames: Vec<SealedFrame>,
+    /// The segment as it will be encrypted: the note that comes before it tells what is known at its end.
+    gathered: Option<(Recipients, Vec<u8>)>,
 }
 
 impl SegmentSealer {
@@ -65,13 +86,14 @@ impl SegmentSealer {
         level: i32,
         jobs: usize,
     ) -> Result<Self, WalArchiveError> {
-        let key = archive.sealed_key(segment);
-        let output = match archive.storage().size_bytes(&key)? {
+        let key = archive.sealed_key(segment, archive.cover());
+        let output = match archive.sealed_cover(segment)? {
             Some(_) => None,
             None => {
+                let gathered = archive.recipients().map(|recipients| (recipients.clone(), Vec::new()));
                 let compressor = Compressor::new(&archive.encoders, level, jobs)?;
                 let stream = archive.storage().put_stream(&key)?;
-                Some(Output { key, stream, compressor, frames: Vec::new() })
+                Some(Output { key, stream, compressor, frames: Vec::new(), gathered })
             }
         };
         Ok(SegmentSealer {
@@ -262,31 +284,52 @@ impl WrittenSegment {
 
 impl Output {
     fn push(&mut self, archive: &WalArchive, plain: Vec<u8>) -> Result<(), WalArchiveError> {
-        let Output { key, stream, compressor, frames } = self;
+        let Output { key, stream, compressor, frames, gathered } = self;
         compressor.push(plain, &mut |compressed, frame| {
             frames.push(frame);
-            write(archive, key, stream.as_mut(), compressed)
+            write(archive, key, stream.as_mut(), gathered, compressed)
         })
     }
 
     /// Writes what is left, and the trailer.
     fn end(self, archive: &WalArchive, info: &SealedInfo) -> Result<Box<dyn PutStream>, WalArchiveError> {
-        let Output { key, mut stream, compressor, mut frames } = self;
+        let Output { key, mut stream, compressor, mut frames, mut gathered } = self;
         compressor.finish(&mut |compressed, frame| {
             frames.push(frame);
-            write(archive, &key, stream.as_mut(), compressed)
+            write(archive, &key, stream.as_mut(), &mut gathered, compressed)
         })?;
         let trailer = trailer::encode(info, &frames).map_err(|fault| {
             // Nothing that a summary may hold leads here: see the limits there.
             let detail = if let TrailerFault::Damaged(detail) = fault { detail } else { String::new() };
             WalArchiveError::WalInvalid { segment: info.segment.clone(), detail }
         })?;
-        write(archive, &key, stream.as_mut(), &trailer)?;
+        write(archive, &key, stream.as_mut(), &mut gathered, &trailer)?;
+        if let Some((recipients, gathered)) = gathered {
+            let mut written = || -> std::io::Result<()> {
+                let note = info.note()?;
+                let mut sealing = recipients.seal(Some(&note), &mut stream)?;
+                sealing.write_all(&gathered)?;
+                sealing.finish()?;
+                Ok(())
+            };
+            let storage = archive.storage().describe();
+            written().map_err(|error| StorageError::from_io(&storage, &key, "write", &error))?;
+        }
         Ok(stream)
     }
 }
 
-fn write(archive: &WalArchive, key: &str, stream: &mut dyn PutStream, bytes: &[u8]) -> Result<(), StorageError> {
+fn write(
+    archive: &WalArchive,
+    key: &str,
+    stream: &mut dyn PutStream,
+    gathered: &mut Option<(Recipients, Vec<u8>)>,
+    bytes: &[u8],
+) -> Result<(), StorageError> {
+    if let Some((_, gathered)) = gathered {
+        gathered.extend_from_slice(bytes);
+        return Ok(());
+    }
     stream.write_all(bytes).map_err(|error| StorageError::from_io(&archive.storage().describe(), key, "write", &error))
 }
 

@@ -1,9 +1,11 @@
 //! Writing segments and histories.
 
+use super::layout::Cover;
+use super::pieces::Pieces;
 use super::{PartialSegment, SealOutcome, SegmentSealer, WalArchive, WalArchiveError, layout, scan};
 use crate::storage::StorageError;
 use pgformat::timeline_history::parse_history;
-use pgformat::{FormatError, TimelineId, WalSegment};
+use pgformat::{FormatError, Lsn, TimelineId, WalSegment};
 
 impl WalArchive {
     /// Begins to archive a whole segment: takes its bytes in order, in pieces of any size, compresses them on `jobs` threads (with 0,
@@ -20,7 +22,7 @@ impl WalArchive {
     /// # Errors
     /// Storage errors.
     pub fn settle(&self, of: WalSegment) -> Result<(), WalArchiveError> {
-        Ok(self.storage().settle(&self.sealed_key(of))?)
+        Ok(self.storage().settle(&self.sealed_key(of, self.cover()))?)
     }
 
     /// Tells whether a segment is sealed here, without looking into it.
@@ -28,7 +30,7 @@ impl WalArchive {
     /// # Errors
     /// Storage errors.
     pub fn is_sealed(&self, segment: WalSegment) -> Result<bool, WalArchiveError> {
-        Ok(self.storage().size_bytes(&self.sealed_key(segment))?.is_some())
+        Ok(self.sealed_cover(segment)?.is_some())
     }
 
     /// Removes what writers of segments of a timeline left when they died, unseen by any listing, and makes durable what is
@@ -37,7 +39,7 @@ impl WalArchive {
     /// # Errors
     /// Storage errors.
     pub fn sweep(&self, of: WalSegment) -> Result<(), WalArchiveError> {
-        Ok(self.storage().sweep_folder(&self.sealed_key(of))?)
+        Ok(self.storage().sweep_folder(&self.sealed_key(of, self.cover()))?)
     }
 
     /// Opens (or makes) the partial file of a segment for appending. Only the holder of the receiver's lock may.
@@ -56,7 +58,21 @@ impl WalArchive {
         if !self.is_sealed(segment)? {
             return Err(self.missing(segment));
         }
-        Ok(self.storage().delete(&self.partial_key(segment))?)
+        self.delete_partial(segment)
+    }
+
+    fn delete_partial(&self, segment: WalSegment) -> Result<(), WalArchiveError> {
+        self.whole.forget(segment);
+        for cover in self.covers() {
+            self.storage().delete(&self.partial_key(segment, cover))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the forms in which something may be here.
+    fn covers(&self) -> impl Iterator<Item = Cover> {
+        let may_be_encrypted = self.recipients().is_some();
+        Cover::BEST_FIRST.into_iter().filter(move |cover| may_be_encrypted || *cover == Cover::Plain)
     }
 
     /// Removes a segment in whatever form it is here: nobody will ever restore through it. One that is not there is no error. Its
@@ -66,8 +82,11 @@ impl WalArchive {
     /// Storage errors.
     pub fn remove_segment(&self, segment: WalSegment) -> Result<(), WalArchiveError> {
         // The whole form last: of a segment that is here in both, never only the beginning is left.
-        self.storage().delete(&self.partial_key(segment))?;
-        Ok(self.storage().delete(&self.sealed_key(segment))?)
+        self.delete_partial(segment)?;
+        for cover in self.covers() {
+            self.storage().delete(&self.sealed_key(segment, cover))?;
+        }
+        Ok(())
     }
 
     /// Keeps the beginning of a segment that an archiver brings at the end of a timeline (`SEGMENT.partial`), unless as much or
@@ -92,12 +111,18 @@ impl WalArchive {
 
         let mut there = Vec::new();
         if self.is_sealed(segment)? {
-            self.read_sealed(segment, &mut there)?;
-            self.compare(segment, &ours[..checked], &there)?;
+            // Without an identity it is not compared: it is whole, and stays.
+            if self.can_read_back() {
+                self.read_sealed(segment, &mut there)?;
+                self.compare(segment, &ours[..checked], &there)?;
+            }
             self.settle(segment)?;
             return Ok(SealOutcome::AlreadyThere);
         }
-        let key = self.partial_key(segment);
+        if self.cover() == Cover::Encrypted {
+            return self.put_encrypted_partial(segment, ours, checked);
+        }
+        let key = self.partial_key(segment, Cover::Plain);
         match self.storage().put_if_absent(&key, ours) {
             Err(StorageError::StorageExists { .. }) => {}
             done => return Ok(done.map(|()| SealOutcome::Archived)?),
@@ -114,6 +139,42 @@ impl WalArchive {
         }
         // What a receiver wrote may not be durable yet, and whoever asks may drop its own copy now.
         object.sync()?;
+        Ok(if is_longer { SealOutcome::Archived } else { SealOutcome::AlreadyThere })
+    }
+
+    /// Does the same where partial segments are encrypted. Without an identity what is here is compared by its checksums alone.
+    fn put_encrypted_partial(
+        &self,
+        segment: WalSegment,
+        ours: &[u8],
+        checked: usize,
+    ) -> Result<SealOutcome, WalArchiveError> {
+        let start = segment.start_lsn(self.geometry().segment_size);
+        let mut partial = self.open_partial(segment)?;
+        let mut known_bytes = 0;
+        if self.can_read_back() {
+            let there = partial.read()?;
+            let known = scan::valid_part(self.geometry(), segment, &there);
+            let length = |end: Lsn| ((end.0 - start.0) as usize).min(there.len());
+            known_bytes = length(known.end);
+            self.compare(segment, &ours[..checked], &there[..length(known.checked_end)])?;
+        } else if let Some(content) = self.storage().get(&self.partial_key(segment, Cover::Encrypted))? {
+            let pieces = Pieces::find(&content, self.geometry().segment_size.bytes());
+            for head in pieces.all.iter().map(|piece| &piece.head).filter(|head| head.to <= checked as u64) {
+                if crc32c::crc32c(&ours[..head.to as usize]) != head.crc32c {
+                    let lsn = Lsn(start.0 + head.to);
+                    return Err(self.conflict(segment, format!("they differ before {lsn}")));
+                }
+            }
+            if pieces.covered() >= ours.len() as u64 {
+                known_bytes = ours.len();
+            }
+        }
+        let is_longer = known_bytes < ours.len();
+        if is_longer {
+            partial.write(Lsn(start.0 + known_bytes as u64), &ours[known_bytes..])?;
+        }
+        partial.sync()?;
         Ok(if is_longer { SealOutcome::Archived } else { SealOutcome::AlreadyThere })
     }
 

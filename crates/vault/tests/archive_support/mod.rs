@@ -130,7 +130,7 @@ pub fn tar_stream(items: &[Item]) -> (Vec<u8>, Vec<ArchiveMember>) {
 pub fn seal(items: &[Item], frame_bytes: usize, level: i32) -> (Vec<u8>, SealedArchive) {
     let (plain, members) = tar_stream(items);
     let stream = MemoryStream::default();
-    let mut writer = ArchiveWriter::new(Box::new(stream.clone()));
+    let mut writer = ArchiveWriter::new(Box::new(stream.clone()), None).unwrap();
     let mut encoder = FrameEncoder::new(level).unwrap();
     let mut frame = Vec::new();
     for chunk in plain.chunks(frame_bytes) {

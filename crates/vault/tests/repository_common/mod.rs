@@ -53,6 +53,7 @@ pub fn sealed(content: &[u8]) -> SealedArchive {
         sha256: hex::encode(Sha256::digest(content)),
         frames: 1,
         members: 1,
+        encryption: None,
     }
 }
 
@@ -89,6 +90,7 @@ pub fn completed(slot: &BackupSlot, content: &[u8]) -> BackupRecord {
         plain_bytes: sealed.plain_bytes,
         archive_bytes: sealed.size_bytes,
         sha256: Some(sealed.sha256),
+        encryption: None,
         files: 1,
         compression_level: 1,
         reader: "local".to_owned(),

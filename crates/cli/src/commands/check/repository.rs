@@ -4,6 +4,7 @@ use super::super::open_repository;
 use super::item::{CheckState, Checklist};
 use crate::render::units;
 use cadena::cluster::ClusterInfo;
+use cadena::encryption::Recipients;
 use cadena::repository::{Repository, RepositoryError};
 use rustix::fs::{Access, access, statvfs};
 use std::path::Path;
@@ -49,7 +50,26 @@ fn identity(list: &mut Checklist<'_>, repository: &Repository, cluster: Option<&
             let error = RepositoryError::RepositoryForeign { storage, found, wanted };
             list.add_failure(CheckState::Fail, "check-repository", &error.into());
         }
-        None => list.add(CheckState::Ok, "check-repository", &[("folder", storage.into())]),
+        None => {
+            list.add(CheckState::Ok, "check-repository", &[("folder", storage.into())]);
+            encryption(list, repository);
+        }
+    }
+}
+
+/// For whom is encrypted, and whether that is what the configuration says.
+fn encryption(list: &mut Checklist<'_>, repository: &Repository) {
+    let configured = Recipients::parse(&list.session().settings.encryption.recipients);
+    let checked = configured.and_then(|configured| repository.check_recipients(configured.as_ref()));
+    match (checked, repository.recipients()) {
+        (Err(error), _) => list.add_failure(CheckState::Fail, "check-encryption", &error.into()),
+        (Ok(()), None) => list.add(CheckState::Ok, "check-encryption-off", &[]),
+        (Ok(()), Some(recipients)) => {
+            list.add(CheckState::Ok, "check-encryption", &[("recipients", recipients.to_string().into())]);
+            if repository.keys().is_empty() {
+                list.add(CheckState::Ok, "check-encryption-blind", &[]);
+            }
+        }
     }
 }
 

@@ -106,6 +106,13 @@ fn check(
         });
     }
     let unreadable = |detail: String| BaseRefusal::BaseUnreadable { object: record.archive_name.clone(), detail };
+    if record.encryption.is_some() && repository.keys().is_empty() {
+        // Whoever only encrypts can't look into the archive.
+        let listed = BaseMembers::listed(repository, record).map_err(|error| unreadable(error.to_string()))?;
+        if let Some(members) = listed {
+            return Ok(members);
+        }
+    }
     let reader = repository.open_archive(record).map_err(|error| unreadable(error.to_string()))?;
     BaseMembers::read(&reader).map_err(|error| unreadable(error.to_string()))
 }

@@ -6,6 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use vault::archive::{ArchiveError, ArchiveReader, MemberKind};
+use vault::repository::{BackupRecord, Repository, RepositoryError};
 
 /// The file that a database's folder is made with, and that nobody writes to afterwards.
 pub(super) const DATABASE_FILE: &str = "PG_VERSION";
@@ -28,15 +29,30 @@ impl BaseMembers {
         let mut members = BaseMembers::default();
         for member in reader.members()? {
             let member = member?;
-            if member.kind != MemberKind::File {
-                continue;
-            }
-            members.enter(stands_for(&member.path).as_deref().unwrap_or(&member.path));
-            if member.path.ends_with(DATABASE_FILE.as_bytes()) {
-                members.databases_made.insert(member.path, member.modified_seconds);
+            if member.kind == MemberKind::File {
+                members.enter_file(&member.path, member.modified_seconds);
             }
         }
         Ok(members)
+    }
+
+    /// Reads the list of an encrypted archive's files, which needs no identity; `None` when there is none.
+    ///
+    /// # Errors
+    /// The archive's and the storage's.
+    pub fn listed(repository: &Repository, record: &BackupRecord) -> Result<Option<Self>, RepositoryError> {
+        let mut members = BaseMembers::default();
+        let is_there = repository.member_list(record, &mut |path, modified_seconds| {
+            members.enter_file(path, modified_seconds);
+        })?;
+        Ok(is_there.then_some(members))
+    }
+
+    fn enter_file(&mut self, path: &[u8], modified_seconds: i64) {
+        self.enter(stands_for(path).as_deref().unwrap_or(path));
+        if path.ends_with(DATABASE_FILE.as_bytes()) {
+            self.databases_made.insert(path.to_vec(), modified_seconds);
+        }
     }
 
     /// Tells whether the base held the file.

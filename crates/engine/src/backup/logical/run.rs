@@ -171,7 +171,7 @@ impl Run<'_> {
     ) -> Result<(SealedArchive, Box<dyn PutStream>), Error> {
         let flow = self.flow();
         let buffers = BufferPool::new(2 * flow.window);
-        let mut sealer = Sealer::without_manifest(slot.archive_stream()?, buffers.clone());
+        let mut sealer = Sealer::without_manifest(slot.begin_archive()?, buffers.clone());
         self.progress.phase(Phase::Dumping, None);
         let role_passwords = live.may_read_passwords()?;
         if !role_passwords {

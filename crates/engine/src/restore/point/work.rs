@@ -151,10 +151,12 @@ pub(in crate::restore) fn choose_delivery(
             barred.map(|place| refusal(place.display().to_string()))
         }
     };
+    // The server's user has no identity, unless whoever asks for it has seen to that.
+    let is_encrypted = repository.recipients().is_some() && request.delivery != WalDelivery::Fetch;
     match (request.delivery, obstacle) {
         (WalDelivery::Stage, _) => Ok(WalDelivery::Stage),
         (WalDelivery::Fetch, Some(refusal)) => Err(refusal),
-        (_, None) if !work.must_stage && !work.segments.is_empty() => Ok(WalDelivery::Fetch),
+        (_, None) if !work.must_stage && !is_encrypted && !work.segments.is_empty() => Ok(WalDelivery::Fetch),
         _ => Ok(WalDelivery::Stage),
     }
 }

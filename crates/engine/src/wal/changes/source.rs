@@ -105,7 +105,7 @@ fn settled(read: Result<(), WalArchiveError>) -> Result<Result<(), Fault>, Error
             error @ (WalArchiveError::WalDamaged { .. }
             | WalArchiveError::WalNewer { .. }
             | WalArchiveError::Format(_)
-            | WalArchiveError::Storage(StorageError::StorageShort { .. })),
+            | WalArchiveError::Storage(StorageError::StorageShort { .. } | StorageError::Encryption(_))),
         ) => Ok(Err(Fault::Damaged(error.to_string()))),
         Err(error) => Err(error.into()),
     }

@@ -242,7 +242,12 @@ impl Intake {
                 let segment = live.segment;
                 drop(live);
                 self.sealing.submit(segment)?;
-                self.durable = end;
+                if self.archive.can_read_back() {
+                    self.durable = end;
+                } else {
+                    // Without an identity nobody could seal it after a crash: the server has to keep it until it is sealed.
+                    self.publishing.push_back((segment, end));
+                }
             }
         }
         Ok(())

@@ -91,7 +91,7 @@ pub(super) fn tidy_up(archive: &WalArchive, level: i32, jobs: usize) -> Result<V
         for found in timeline.segments.values().rev().take(UNSWEPT_LIMIT) {
             match found.form {
                 SegmentForm::Sealed => archive.remove_partial(found.segment)?,
-                SegmentForm::Partial if found.size_bytes < size.bytes() => {}
+                SegmentForm::Partial if found.size_bytes < size.bytes() || !archive.can_read_back() => {}
                 SegmentForm::Partial if valid_end_of_partial(archive, found.segment)? < found.segment.end_lsn(size) => {
                 }
                 SegmentForm::Partial => {

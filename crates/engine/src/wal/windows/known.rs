@@ -158,7 +158,7 @@ impl KnownWal {
             match self.history_in(backup, timeline) {
                 Ok(history) => histories.extend(history.map(|history| (timeline, history))),
                 // Another backup may have it; if none has, that is told.
-                Err(error) if tells_of_damage(&error) => {}
+                Err(error) if tells_of_damage(&error) || error.lacks_identity() => {}
                 Err(error) => return Err(error),
             }
         }

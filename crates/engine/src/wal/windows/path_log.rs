@@ -40,6 +40,18 @@ pub(crate) struct Span {
     pub end_lsn: Lsn,
 }
 
+/// Returns what of a segment's facts its summary tells.
+fn told_facts(summary: &SegmentSummary) -> Vec<(Lsn, WalFact)> {
+    let commits = summary.last_commit.iter().map(|commit| (commit.lsn, WalFact::Commit { time: commit.time }));
+    let points = summary
+        .restore_points
+        .iter()
+        .map(|point| (point.lsn, WalFact::RestorePoint { name: point.name.clone(), time: point.time }));
+    let mut facts: Vec<_> = commits.chain(points).collect();
+    facts.sort_by_key(|(lsn, _)| *lsn);
+    facts
+}
+
 /// Ends a walk through the log.
 enum Halt {
     Enough,
@@ -67,6 +79,11 @@ impl<'a> PathLog<'a> {
         let coverage = Coverage { contents, path, size: geometry.segment_size, base: Some(base) };
         let run = coverage.run()?;
         Some(PathLog { known, coverage, record, base, run, geometry, summaries: RefCell::default() })
+    }
+
+    /// Tells whether the log is encrypted, and no identity was given: then what stands in plain has to do.
+    fn is_blind(&self) -> bool {
+        !self.known.repository.can_read_back()
     }
 
     /// Returns the number of the segment where the backup's WAL starts.
@@ -133,8 +150,17 @@ impl<'a> PathLog<'a> {
             return Ok(summary.clone());
         }
         let mut bytes = Vec::new();
-        self.read(&piece, &mut bytes)?;
         let mut summarizer = SegmentSummarizer::new(self.geometry, piece.segment);
+        match self.read(&piece, &mut bytes) {
+            Ok(()) => {}
+            // All that is seen from outside is that it goes as far as it goes.
+            Err(error) if error.lacks_identity() => {
+                let summary = summarizer.summary();
+                let end_lsn = piece.cut_lsn.unwrap_or(self.base.stop_lsn);
+                return Ok(Arc::new(SegmentSummary { records_end_lsn: Some(end_lsn), ..summary }));
+            }
+            Err(error) => return Err(error),
+        }
         // A standby's copy may end anywhere: what is whole counts.
         let _ = summarizer.feed::<FormatError>(&bytes, &mut |_, _| Ok(()));
         let summary = Arc::new(summarizer.summary());
@@ -192,11 +218,14 @@ impl<'a> PathLog<'a> {
     /// As [`Self::walk`].
     pub fn facts(&self, number: u64) -> Result<Vec<(Lsn, WalFact)>, Error> {
         let mut facts = Vec::new();
-        self.walk(number, number, &mut |record| {
+        let walked = self.walk(number, number, &mut |record| {
             facts.extend(record.fact()?.map(|fact| (record.lsn, fact)));
             Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(facts)
+        });
+        match walked {
+            Err(error) if error.lacks_identity() => Ok(told_facts(&*self.summary(number)?)),
+            walked => walked.map(|()| facts),
+        }
     }
 
     /// Returns the fact of the record that begins before a segment and goes on in it.
@@ -204,6 +233,10 @@ impl<'a> PathLog<'a> {
     /// # Errors
     /// As [`Self::summary`].
     pub fn fact_into(&self, number: u64) -> Result<Option<(Lsn, WalFact)>, Error> {
+        if self.is_blind() {
+            // What a record holds is not told in plain.
+            return Ok(None);
+        }
         let (earlier, later) = (self.summary(number - 1)?, self.summary(number)?);
         SegmentSummary::fact_across(&earlier, &later, &self.geometry).map_err(|error| {
             let (segment, detail) = (self.name(number), error.to_string());
@@ -239,6 +272,14 @@ impl<'a> PathLog<'a> {
     pub fn tail(&self) -> Result<Tail, Error> {
         let mut number = self.run.last;
         loop {
+            if self.is_blind() {
+                let end_lsn = self.summary(number)?.records_end_lsn.unwrap_or_default();
+                if end_lsn >= self.base.stop_lsn || number <= self.first_segment() {
+                    return Ok(Tail { last_record: None, end_lsn: end_lsn.max(self.base.stop_lsn) });
+                }
+                number -= 1;
+                continue;
+            }
             let mut last = None;
             self.walk(number, self.run.last, &mut |record| {
                 last = Some(Span { lsn: record.lsn, end_lsn: record.end_lsn });

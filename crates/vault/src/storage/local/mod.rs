@@ -101,9 +101,23 @@ impl LocalFolder {
     }
 }
 
+/// Follows the links of as much of a path as there is.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let known = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    match known {
+        Some((above, real)) => real.join(path.strip_prefix(above).unwrap_or(Path::new(""))).components().collect(),
+        None => path,
+    }
+}
+
 impl Storage for LocalFolder {
     fn describe(&self) -> String {
         self.root.display().to_string()
+    }
+
+    fn place(&self) -> String {
+        resolved(&self.root).display().to_string()
     }
 
     fn put_stream(&self, key: &str) -> Result<Box<dyn PutStream>, StorageError> {
