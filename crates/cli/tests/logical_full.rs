@@ -630,6 +630,9 @@ fn a_dump_that_is_interrupted_or_killed_leaves_nothing_that_looks_whole() {
     let states: Vec<&str> =
         list["backups"].as_array().into_iter().flatten().filter_map(|backup| backup["state"].as_str()).collect();
     assert_eq!(states, ["FALLIDO", "FALLIDO", "COMPLETADO"]);
+    let methods: Vec<&str> =
+        list["backups"].as_array().into_iter().flatten().filter_map(|backup| backup["method"].as_str()).collect();
+    assert_eq!(methods, ["logical"; 3], "also of the one that was killed");
     assert_eq!(list["orphan_archives"], serde_json::json!([]));
     assert_eq!(archives(), [record["archive_name"].as_str().unwrap_or_default()]);
 

@@ -233,6 +233,10 @@ impl BackupState {
 }
 
 impl BackupMethod {
+    pub(super) fn is_physical(&self) -> bool {
+        *self == BackupMethod::Physical
+    }
+
     /// Returns the word of records and of the command line: `physical`, `logical`.
     pub fn word(self) -> &'static str {
         match self {

@@ -132,7 +132,7 @@ fn check_logical(logical: &LogicalContents) -> Result<(), String> {
 
 /// Makes the FALLIDO record of a backup of which only the holder's text is known.
 pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescription, error: Value) -> BackupRecord {
-    BackupRecord {
+    let record = BackupRecord {
         record_version: RECORD_VERSION,
         id: running.id,
         kind: running.kind,
@@ -164,7 +164,7 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
         changes_found_by: None,
         changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
-        method: Default::default(),
+        method: running.method,
         logical: None,
         tablespaces: Vec::new(),
         corrupt_pages: Vec::new(),
@@ -172,7 +172,8 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
         warnings: Vec::new(),
         tool_version: running.tool_version.clone(),
         error: Some(error),
-    }
+    };
+    BackupRecord { record_version: record.version(), ..record }
 }
 
 /// Returns the error that tells of a process which died, or gave up without a word.

@@ -85,7 +85,7 @@ fn attempt(
     cancel.check()?;
 
     let now = jiff::Zoned::new(jiff::Timestamp::now(), options.time_zone.clone());
-    let mut slot = repository.begin_backup(BackupKind::Full, &now)?;
+    let mut slot = repository.begin_logical(&now)?;
     let label = options.label.clone().unwrap_or_else(|| format!("cadena {}", slot.name().stem));
     let mut record = record::opened(&slot, &info, options, &label, now.timestamp());
     record::make_logical(&mut record);
