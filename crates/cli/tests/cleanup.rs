@@ -26,7 +26,7 @@ const STRANGERS: [&str; 5] = [
     "backups/nexoryn_20251101.dump",
     "full/full_20250901_000000.backup.bak",
     "full/FULL_20250901_000000.json",
-    "wal/00000001/000000010000000000000001.zst.age",
+    "wal/00000001/000000010000000000000001.age",
     "notes.txt",
 ];
 

@@ -140,6 +140,8 @@ fn recipients_alone(version: MajorVersion) {
     assert_eq!(dif["backup"]["changes_found_by"], "wal", "{dif}");
     clock.wait_for_rows(10);
     clock.stop();
+    // More than stand in plain before a segment.
+    cluster.sql("SELECT pg_create_restore_point('point ' || n) FROM generate_series(1, 20) n");
     cluster.sql("SELECT pg_create_restore_point('here')");
     let end = cluster.current_lsn();
     // Who has no identity sees how far it goes all the same, also in the segment that grows.
@@ -246,7 +248,7 @@ fn a_passphrase_is_enough_from_a_copy_alone_and_can_be_changed() {
     let short = run_with(&cadena, &[("CADENA_PASSPHRASE", "corta")], &["init", "--passphrase", "--json"]);
     assert_eq!((short.code, short.json()["error"]["key"].as_str()), (6, Some("encryption-passphrase-short")));
     assert!(!repository(&cadena).exists(), "nothing is made that does not encrypt");
-    ok_with(&cadena, &passphrase, &["init", "--passphrase"]);
+    ok_with(&cadena, &passphrase, &["init", "--slot", "--passphrase"]);
     let shown = ok_with(&cadena, &passphrase, &["encryption", "show", "--json"]).json();
     assert_eq!((&shown["passphrase"], &shown["recipients"][0]["opened"]), (&true.into(), &true.into()), "{shown}");
 
@@ -258,6 +260,9 @@ fn a_passphrase_is_enough_from_a_copy_alone_and_can_be_changed() {
     let (from_copy, _folder) = restored(&cadena, version, &passphrase, &["--latest", "--from-replica", "usb"]);
     assert_eq!(from_copy.sql("SELECT count(*) FROM secrets"), "1001");
     from_copy.stop();
+    let lists =
+        files_below(&cadena.path("usb")).into_iter().filter(|path| path.extension() == Some("members".as_ref()));
+    assert_eq!(lists.count(), 2, "who goes on with the copy needs no identity either");
     std::fs::rename(cadena.path("lost"), repository(&cadena)).expect("moved back");
 
     let wrong =
@@ -270,7 +275,27 @@ fn a_passphrase_is_enough_from_a_copy_alone_and_can_be_changed() {
     assert_ne!(old.code, 0, "{old:?}");
     let new = [("CADENA_PASSPHRASE", "otro caballo")];
     assert_eq!(ok_with(&cadena, &new, &["validate", "--level", "deep", "--json"]).json()["valid"], true);
-    assert_eq!(ok_with(&cadena, &new, &["replica", "verify", "--json"]).code, 0);
+    ok(&cadena, &["replica", "push"]);
+    let there = ["validate", "--level", "deep", "--from-replica", "usb", "--json"];
+    assert_eq!(ok_with(&cadena, &new, &there).json()["valid"], true, "the new passphrase holds there, too");
+    assert!(ok_with(&cadena, &new, &["encryption", "show", "--from-replica", "usb"]).stdout.contains("was given"));
+
+    // Without an identity nobody can tell which of two copies is good, and nothing is mended; with it both is done.
+    assert_eq!(ok(&cadena, &["replica", "verify", "--json"]).json()["findings"], Value::Array(Vec::new()));
+    let segment = archived(&cadena.path("usb"), 1, ".zst.age").pop().expect("a segment").1;
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let middle = bytes.len() - 100;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, &bytes).expect("written");
+    let blind = cadena.run(&["replica", "verify", "--repair", "--json"]).json();
+    assert_eq!(
+        (&blind["findings"][0]["fault"]["key"], &blind["findings"][0]["repaired"]),
+        (&"copy-differs".into(), &false.into()),
+        "{blind}"
+    );
+    let seeing = run_with(&cadena, &new, &["replica", "verify", "--repair", "--json"]).json();
+    assert_eq!(seeing["findings"][0]["repaired"], true, "{seeing}");
+    assert_eq!(ok(&cadena, &["replica", "verify", "--json"]).json()["findings"], Value::Array(Vec::new()));
 }
 
 #[test]
@@ -332,4 +357,8 @@ fn encryption_is_switched_on_in_the_middle_of_a_chain_and_the_configuration_keep
     std::fs::write(repository(&cadena).join("encryption.json"), "{").expect("broken");
     let refused = cadena.run(&["incremental", "--json"]);
     assert_eq!(refused.json()["error"]["key"], "encryption-unreadable", "{refused:?}");
+    // Without the list it goes on with those for whom it was switched on.
+    std::fs::remove_file(repository(&cadena).join("encryption.json")).expect("removed");
+    let recipients = ok(&cadena, &["incremental", "--json"]).json()["backup"]["encryption"]["recipients"].clone();
+    assert_eq!(recipients, Value::from(vec![first]));
 }

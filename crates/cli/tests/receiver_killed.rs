@@ -12,10 +12,9 @@ mod stream_support;
 use common::Cadena;
 use pgformat::{Lsn, MajorVersion, WalSegment, WalSegmentSize};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
-use stream_support::{Clock, Daemon, archived, daemon_log, make_clock, ok, streamed_options};
+use stream_support::{Clock, Daemon, archived, daemon_log, make_clock, ok, streamed_options, unpacked};
 use testkit::{TestCluster, TestFolder};
 
 fn kills() -> u64 {
@@ -128,7 +127,7 @@ fn compare_with_pg_wal(cluster: &TestCluster, repository: &Path, version: MajorV
         assert_eq!(number(&pair[0].0) + 1, number(&pair[1].0), "no segment is missing");
     }
     for (name, path) in &sealed {
-        let unpacked = Command::new("zstd").args(["-dcq"]).arg(path).output().expect("zstd");
+        let unpacked = unpacked(path);
         let own = std::fs::read(cluster.pg_wal().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(unpacked.status.success() && unpacked.stdout == own, "{name} differs from the server's file");
     }

@@ -455,6 +455,21 @@ fn recipients_change_for_what_comes_and_never_to_nobody() {
     assert_eq!(serde_json::to_value(&pinned).unwrap()["key"], "encryption-recipients-differ");
     let refused = reopened.change_recipients(&mut |_| Ok(Vec::new())).unwrap_err();
     assert_eq!(serde_json::to_value(&refused).unwrap()["key"], "encryption-last-recipient");
+    // An older program is kept out, and a lost list never means plain.
+    let path = folder.path().join("cadena.json");
+    let mut described: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(
+        (&described["format_version"], &described["encryption_recipients"][0]),
+        (&2.into(), &one.recipient.clone().into())
+    );
+    std::fs::remove_file(folder.path().join("encryption.json")).unwrap();
+    assert_eq!(
+        Repository::open(Arc::new(LocalFolder::new(folder.path()))).unwrap().recipients().unwrap(),
+        &recipients(&[&one])
+    );
+    described["encryption_recipients"] = serde_json::Value::Array(Vec::new());
+    std::fs::write(&path, described.to_string()).unwrap();
+    assert!(Repository::open(Arc::new(LocalFolder::new(folder.path()))).is_err());
     for content in ["{", "{}", "{\"format_version\":1,\"recipients\":[]}", "{\"format_version\":2}"] {
         LocalFolder::new(folder.path()).put("encryption.json", content.as_bytes()).unwrap();
         assert!(Repository::open(Arc::new(LocalFolder::new(folder.path()))).is_err(), "{content}");

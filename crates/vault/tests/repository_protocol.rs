@@ -46,8 +46,8 @@ fn refuses_descriptions_that_it_does_not_understand() {
         fs::write(folder.path().join("cadena.json"), content).unwrap();
         Repository::open(local(folder.path())).err()
     };
-    let newer = open(r#"{"format_version": 2, "shape": "unknown"}"#);
-    assert!(matches!(newer, Some(RepositoryError::RepositoryNewer { found: 2, supported: 1, .. })), "{newer:?}");
+    let newer = open(r#"{"format_version": 3, "shape": "unknown"}"#);
+    assert!(matches!(newer, Some(RepositoryError::RepositoryNewer { found: 3, supported: 2, .. })), "{newer:?}");
     for broken in
         ["", "{", "[]", "{}", r#"{"format_version": 1}"#, r#"{"format_version": 0}"#, r#"{"format_version": "1"}"#]
     {

@@ -30,6 +30,7 @@ replica-would-clean = { $replica }: { $backups } backups and { $segments } WAL s
 copy-missing = it is missing.
 copy-size = it has { $found_bytes } instead of { $wanted_bytes }.
 copy-digest = its SHA-256 is { $found }, recorded is { $wanted }.
+copy-differs = its bytes are not those of another copy, and without an identity nobody can tell which of them is good.
 copy-unreadable = it can't be read: { $detail }.
 
 replica-backup-copied = { $name } was copied to { $replica }: { $url }

@@ -16,6 +16,6 @@ error-storage-setting-remedy = Correct it where the storage is named: cadena.tom
 error-storage-credentials = There are no usable credentials for { $storage }: { $detail }
 error-storage-credentials-remedy = Give them in the environment, in a file, or by the provider's own chain; compare this host's clock with the real time, too.
 error-config-store-secret-file = { $name } in { $file } can't be used: { $cause }
-error-config-store-secret-file-remedy = Put it on the first line of the file, and make the file readable by its owner only (chmod 600).
+error-config-store-secret-file-remedy = Name a file that is there, holds the secret (a password on its first line), and can be read by its owner only (chmod 600).
 error-config-store-secret-variable = { $name } should be in the environment variable { $variable }, which is not set
 error-config-store-secret-variable-remedy = Set it where cadena is started from (Environment= or EnvironmentFile= of the service).

@@ -30,6 +30,7 @@ replica-would-clean = { $replica }: se irían { $backups } backups y { $segments
 copy-missing = falta.
 copy-size = tiene { $found_bytes } en lugar de { $wanted_bytes }.
 copy-digest = su SHA-256 es { $found }, el registrado es { $wanted }.
+copy-differs = sus bytes no son los de otra copia, y sin una identidad nadie puede decir cuál de ellas es la buena.
 copy-unreadable = no se puede leer: { $detail }.
 
 replica-backup-copied = { $name } se copió a { $replica }: { $url }

@@ -16,6 +16,6 @@ error-storage-setting-remedy = Corregirlo donde se nombra el almacenamiento: cad
 error-storage-credentials = No hay credenciales utilizables para { $storage }: { $detail }
 error-storage-credentials-remedy = Darlas en el entorno, en un archivo o por la cadena propia del proveedor; comparar también el reloj de este equipo con la hora real.
 error-config-store-secret-file = No se puede usar { $name } en { $file }: { $cause }
-error-config-store-secret-file-remedy = Ponerlo en la primera línea del archivo y dejar que solo su dueño lo lea (chmod 600).
+error-config-store-secret-file-remedy = Indicar un archivo que exista, contenga el secreto (una contraseña, en la primera línea) y que solo su dueño pueda leer (chmod 600).
 error-config-store-secret-variable = { $name } debería estar en la variable de entorno { $variable }, que no está definida
 error-config-store-secret-variable-remedy = Definirla donde se inicia cadena (Environment= o EnvironmentFile= del servicio).

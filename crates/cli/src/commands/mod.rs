@@ -34,7 +34,7 @@ mod wal_push;
 mod windows;
 
 use crate::app::Session;
-use crate::args::{Cli, Command, ValidateLevelArg};
+use crate::args::{Cli, Command, EncryptionCommand, EncryptionOptions, ValidateLevelArg};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::locale::Locale;
@@ -134,6 +134,7 @@ fn refuse_to_write_a_replica(session: &Session, command: &Command) -> Result<(),
             | Command::Explore(_)
             | Command::Validate(_)
             | Command::WalFetch(_)
+            | Command::Encryption(EncryptionOptions { command: EncryptionCommand::Show })
     );
     // A wrong name is told before what can't be done with it.
     replica::named(session, name)?;

@@ -63,7 +63,9 @@ fn fetch_command(session: &Session, delivery: WalDelivery) -> Option<Vec<String>
     if is_elsewhere && delivery != WalDelivery::Fetch {
         return None;
     }
-    if let (true, Some(config)) = (is_elsewhere, &session.settings.config_file) {
+    // It says how a storage elsewhere is reached, and with which identity is read.
+    let is_explicit = delivery == WalDelivery::Fetch;
+    if let (true, Some(config)) = (is_elsewhere || is_explicit, &session.settings.config_file) {
         let config = std::path::absolute(config).ok()?;
         command.extend(["--config".to_owned(), config.to_str()?.to_owned()]);
     }

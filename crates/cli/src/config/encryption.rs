@@ -5,6 +5,8 @@ use super::{ConfigError, Environment};
 use cadena::encryption::SecretString;
 use std::path::{Path, PathBuf};
 
+/// For whom, above the configuration's: separated by commas or blanks.
+const RECIPIENTS_VARIABLE: &str = "CADENA_RECIPIENTS";
 /// Where the identity's file is, above the configuration's.
 const IDENTITY_FILE_VARIABLE: &str = "CADENA_IDENTITY_FILE";
 /// The identity itself.
@@ -37,8 +39,18 @@ pub struct IdentityFile {
 }
 
 impl EncryptionConfig {
-    pub(super) fn new(section: EncryptionSection, environment: &Environment) -> Self {
-        EncryptionConfig { recipients: section.recipients.clone(), section, environment: environment.clone() }
+    /// # Errors
+    /// `ConfigBadVariable`.
+    pub(super) fn new(section: EncryptionSection, environment: &Environment) -> Result<Self, ConfigError> {
+        let recipients = match environment.text(RECIPIENTS_VARIABLE)? {
+            Some(named) => named
+                .split([',', ' ', '\n', '\t'])
+                .filter(|recipient| !recipient.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            None => section.recipients.clone(),
+        };
+        Ok(EncryptionConfig { recipients, section, environment: environment.clone() })
     }
 
     /// Reads the identity, if one was named.
@@ -98,7 +110,8 @@ mod tests {
 
     fn config(text: &str, folder: &Path, environment: &[(&str, &str)]) -> EncryptionConfig {
         let parsed = FileConfig::parse(&folder.join("cadena.toml"), text).unwrap_or_else(|error| panic!("{error}"));
-        EncryptionConfig::new(parsed.encryption, &Environment::of(environment))
+        let config = EncryptionConfig::new(parsed.encryption, &Environment::of(environment));
+        config.unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]
@@ -130,5 +143,10 @@ mod tests {
         assert_eq!(config.identity().unwrap().unwrap().origin, "CADENA_IDENTITY");
         assert_eq!(config.passphrase().unwrap().unwrap().expose_secret(), "hush");
         assert!(self::config(text, folder.path(), &[]).identity().is_err());
+        let named = [("CADENA_RECIPIENTS", "age1a, age1b")];
+        assert_eq!(
+            self::config("[encryption]\nrecipients = 'age1c'\n", folder.path(), &named).recipients,
+            ["age1a", "age1b"]
+        );
     }
 }

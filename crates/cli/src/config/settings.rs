@@ -128,7 +128,7 @@ impl Settings {
             retention: file.retention,
             replicas: file.replicas,
             drill: file.drill,
-            encryption: EncryptionConfig::new(file.encryption, environment),
+            encryption: EncryptionConfig::new(file.encryption, environment)?,
             from_replica: flags.from_replica.clone(),
             config_file: file.path,
         })

@@ -27,6 +27,16 @@ pub struct Cadena {
     variables: Vec<(String, String)>,
 }
 
+/// With `CADENA_TEST_IDENTITY` (an AGE-SECRET-KEY-1…) and `CADENA_TEST_RECIPIENT` every repository that a test makes is encrypted: most
+/// tests hold there as well.
+fn encryption() -> Vec<(&'static str, String)> {
+    let given = |from: &str, to| Some((to, std::env::var(from).ok()?));
+    [given("CADENA_TEST_IDENTITY", "CADENA_IDENTITY"), given("CADENA_TEST_RECIPIENT", "CADENA_RECIPIENTS")]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
 impl Cadena {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
@@ -62,6 +72,7 @@ impl Cadena {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cadena"));
         command.args(arguments).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.envs(encryption());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

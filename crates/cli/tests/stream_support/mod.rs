@@ -4,7 +4,7 @@
 
 use crate::common::{Answer, Cadena};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -48,7 +48,12 @@ impl Daemon {
     /// The daemon with options of its own.
     pub fn start_with(cadena: &Cadena, options: &[&str]) -> Self {
         let arguments = [&["start", "--quiet"], options].concat();
-        let child = cadena.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut command = cadena.command(&arguments);
+        if std::env::var_os("CADENA_TEST_BLIND_DAEMON").is_some() {
+            // In an encrypted repository: it writes what it can't read.
+            command.env_remove("CADENA_IDENTITY");
+        }
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Daemon { child: child.unwrap_or_else(|error| panic!("{error}")) }
     }
 
@@ -193,16 +198,35 @@ pub fn make_clock(server: &TestCluster, padding_bytes: u32) {
 pub fn archived(repository: &Path, timeline: u32, ending: &str) -> Vec<(String, PathBuf)> {
     let folder = repository.join(format!("wal/{timeline:08X}"));
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    // Whole tests may run against encrypted repositories: see `Cadena`.
+    let encrypted = match ending {
+        _ if std::env::var_os("CADENA_TEST_IDENTITY").is_none() => "\0",
+        ".zst" => ".zst.age",
+        ".partial" => ".partial.pieces",
+        _ => "\0",
+    };
     let mut found: Vec<(String, PathBuf)> = entries
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
+            let name = name.strip_suffix(encrypted).map_or(name.clone(), |plain| plain.to_owned() + ending);
             let stem = name.strip_suffix(ending)?.to_owned();
             (stem.len() == 24).then(|| (stem, entry.path()))
         })
         .collect();
     found.sort();
     found
+}
+
+/// Unpacks an archived segment by public tools.
+pub fn unpacked(path: &Path) -> Output {
+    let Ok(identity) = std::env::var("CADENA_TEST_IDENTITY") else {
+        return Command::new("zstd").args(["-dcq"]).arg(path).output().expect("zstd");
+    };
+    let key = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(key.path(), identity).expect("written");
+    let script = "set -o pipefail; age -d -i \"$1\" \"$2\" | zstd -dcq";
+    Command::new("bash").args(["-c", script, "bash"]).arg(key.path()).arg(path).output().expect("age, zstd")
 }
 
 /// Runs a command that must succeed, warnings allowed.

@@ -229,7 +229,17 @@ impl ReplicaLink {
                 self.note_sent(key, Sent::Content(content));
             }
         }
-        for prefix in ["events/", "keys/", "drills/"] {
+        // A new passphrase leaves the identity's file as long as it was.
+        for object in from.list("keys/")? {
+            let Some(content) = from.get(&object.key)? else { continue };
+            let is_new = self.is_news(&object.key, Sent::Content(content.clone()));
+            if kind_of(&object.key) == Some(ObjectKind::Changing) && is_new {
+                self.target().put(&object.key, &content)?;
+                self.note_there(&object.key, object.size_bytes);
+                self.note_sent(&object.key, Sent::Content(content));
+            }
+        }
+        for prefix in ["events/", "drills/"] {
             for object in from.list(prefix)? {
                 let stamp = Sent::Stamp { size_bytes: object.size_bytes, modified_seconds: object.modified_seconds };
                 // What lies there with the same size since before this began is taken for the same.

@@ -39,6 +39,8 @@ pub enum CopyFault {
     CopySize { found_bytes: u64, wanted_bytes: u64 },
     /// It has the size, and other bytes.
     CopyDigest { found: String, wanted: String },
+    /// Its bytes are not those of another copy; which of them is good nobody can tell who has no identity.
+    CopyDiffers {},
     /// It can't be read, or makes no sense.
     CopyUnreadable { detail: String },
 }
@@ -284,7 +286,8 @@ impl Verifier<'_> {
                 bad.push((0, CopyFault::CopyMissing {}));
             }
             for (at, fault) in bad {
-                self.mend_from(at, good.as_ref().map(|(at, _)| *at), &key, None, fault, None)?;
+                let good = good.as_ref().filter(|_| !matches!(fault, CopyFault::CopyDiffers {}));
+                self.mend_from(at, good.map(|(at, _)| *at), &key, None, fault, None)?;
             }
         }
         Ok(())
@@ -317,10 +320,10 @@ impl Verifier<'_> {
         let mut bytes = Vec::new();
         match wal.read_sealed(segment, &mut bytes) {
             Ok(_) => Ok(Ok(digest)),
-            // Nobody can look into it: that copies are equal has to do, and which of two is good can't be told.
+            // Nobody can look into it: that copies are equal has to do.
             Err(WalArchiveError::Storage(StorageError::Encryption(EncryptionError::EncryptionIdentityMissing {
                 ..
-            }))) if good.is_none() => Ok(Ok(digest)),
+            }))) => Ok(if good.is_none() { Ok(digest) } else { Err(CopyFault::CopyDiffers {}) }),
             Err(error @ (WalArchiveError::WalDamaged { .. } | WalArchiveError::WalUnreadable { .. })) => {
                 Ok(Err(CopyFault::CopyUnreadable { detail: error.to_string() }))
             }

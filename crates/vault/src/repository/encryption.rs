@@ -1,7 +1,8 @@
 //! For whom is encrypted, and with what is opened?
 
-use super::layout::{BackupName, ENCRYPTION_KEY, MEMBERS_PREFIX, member_list_key, name_of_member_list, record_key};
-use super::{BackupRecord, Repository, RepositoryDescription, RepositoryError};
+use super::description::ENCRYPTED_FORMAT_VERSION;
+use super::layout::{BackupName, DESCRIPTION_KEY, ENCRYPTION_KEY, member_list_key, name_of_member_list, record_key};
+use super::{BackupKind, BackupRecord, Repository, RepositoryDescription, RepositoryError};
 use crate::archive::read_member_list;
 use crate::encryption::{EncryptionError, Keys, Recipients};
 use crate::storage::{Storage, StorageError};
@@ -33,6 +34,12 @@ impl Encryption {
             None => description.encryption_recipients.clone(),
         };
         let recipients = Recipients::parse(&texts).map_err(StorageError::from)?;
+        if recipients.is_none() && description.format_version >= ENCRYPTED_FORMAT_VERSION {
+            // Nobody goes on in plain because a file was lost.
+            let (storage, object) = (storage.describe(), ENCRYPTION_KEY.to_owned());
+            let detail = "it is missing, and the repository is encrypted".to_owned();
+            return Err(StorageError::from(EncryptionError::EncryptionUnreadable { storage, object, detail }).into());
+        }
         Ok(Encryption { recipients, keys: Keys::default() })
     }
 }
@@ -145,13 +152,32 @@ impl Repository {
             }
         })?;
         match outcome.map_err(StorageError::from)? {
-            Some(recipients) => Ok(recipients),
+            Some(recipients) => {
+                self.mark_as_encrypted(&recipients)?;
+                Ok(recipients)
+            }
             // The storage did not ask.
             None => {
                 Err(StorageError::StorageChanged { storage: storage.describe(), object: ENCRYPTION_KEY.to_owned() }
                     .into())
             }
         }
+    }
+
+    /// Makes `cadena.json` say that it is encrypted, so that an older program, which knows nothing of that, writes nothing here.
+    fn mark_as_encrypted(&self, recipients: &Recipients) -> Result<(), RepositoryError> {
+        if self.description().format_version >= ENCRYPTED_FORMAT_VERSION {
+            return Ok(());
+        }
+        self.storage().update(DESCRIPTION_KEY, &mut |there| {
+            let mut description: serde_json::Value = serde_json::from_slice(there?).ok()?;
+            description["format_version"] = ENCRYPTED_FORMAT_VERSION.into();
+            description["encryption_recipients"] = recipients.texts().into();
+            let mut content = serde_json::to_vec_pretty(&description).ok()?;
+            content.push(b'\n');
+            Some(content)
+        })?;
+        Ok(())
     }
 
     /// Keeps the list of a backup's files in plain, for whoever takes the next one without an identity. Losing it costs a FULL.
@@ -180,9 +206,18 @@ impl Repository {
     /// Removes lists of backups that are gone. That one can't be is no reason for anything.
     pub(super) fn sweep_member_lists(&self) {
         let swept = || -> Result<(), StorageError> {
-            for object in self.storage().list(MEMBERS_PREFIX)? {
+            let mut objects = Vec::new();
+            for kind in BackupKind::ALL {
+                objects.extend(self.storage().list(&format!("{}/", kind.folder()))?);
+            }
+            objects.sort_by(|one, other| one.key.cmp(&other.key));
+            let has_record = |name: &BackupName| {
+                let key = record_key(name);
+                objects.binary_search_by(|object| object.key.as_str().cmp(&key)).is_ok()
+            };
+            for object in &objects {
                 let Some(name) = name_of_member_list(&object.key) else { continue };
-                if self.storage().size_bytes(&record_key(&name))?.is_none() {
+                if !has_record(&name) {
                     self.storage().delete(&object.key)?;
                 }
             }

@@ -13,8 +13,7 @@ pub const IDENTITY_KEY: &str = "keys/identity.age";
 /// The key of the lock that a running backup or cleanup holds.
 pub const LOCK_KEY: &str = "lock";
 
-/// Lists of files lie below this, beside encrypted archives.
-pub(super) const MEMBERS_PREFIX: &str = "members/";
+/// The list of an encrypted archive's files lies beside it.
 const MEMBERS_ENDING: &str = ".members";
 
 const ARCHIVE_ENDING: &str = ".backup";
@@ -128,15 +127,15 @@ pub fn archive_key(name: &BackupName) -> String {
     format!("{}/{}", name.kind.folder(), name.archive_file_name())
 }
 
-/// Returns `members/NAME.members`.
+/// Returns `full/NAME.members`.
 pub(super) fn member_list_key(name: &BackupName) -> String {
-    format!("{MEMBERS_PREFIX}{}{MEMBERS_ENDING}", name.stem)
+    format!("{}/{}{MEMBERS_ENDING}", name.kind.folder(), name.stem)
 }
 
 /// Reads such a key.
 pub(super) fn name_of_member_list(key: &str) -> Option<BackupName> {
-    let stem = key.strip_prefix(MEMBERS_PREFIX)?.strip_suffix(MEMBERS_ENDING)?;
-    BackupName::parse_file_name(&format!("{stem}{RECORD_ENDING}"))
+    let (folder, name) = key.strip_suffix(MEMBERS_ENDING)?.split_once('/')?;
+    BackupName::parse_file_name(&format!("{name}{RECORD_ENDING}")).filter(|name| name.kind.folder() == folder)
 }
 
 /// Returns `full/NAME.json`.

@@ -18,7 +18,7 @@ mod slot;
 
 pub use chain::ChainFault;
 pub use contents::{RepositoryContents, UnreadableRecord};
-pub use description::{FORMAT_VERSION, RepositoryDescription};
+pub use description::{ENCRYPTED_FORMAT_VERSION, FORMAT_VERSION, RepositoryDescription};
 pub use error::RepositoryError;
 pub use layout::{
     BackupName, DESCRIPTION_KEY, ENCRYPTION_KEY, IDENTITY_KEY, LOCK_KEY, REMOVALS_KEY, SEQUENCE_KEY, archive_key,

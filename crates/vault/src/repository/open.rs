@@ -1,7 +1,8 @@
 use super::encryption::Encryption;
 use super::layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, archive_key};
 use super::{
-    BackupId, BackupRecord, BackupState, FORMAT_VERSION, RepositoryDescription, RepositoryError, UnreadableRecord,
+    BackupId, BackupRecord, BackupState, ENCRYPTED_FORMAT_VERSION, FORMAT_VERSION, RepositoryDescription,
+    RepositoryError, UnreadableRecord,
 };
 use crate::archive::ArchiveReader;
 use crate::storage::{ObjectReader, Storage, StorageError};
@@ -25,7 +26,11 @@ impl Repository {
     pub fn create(storage: Arc<dyn Storage>, description: &RepositoryDescription) -> Result<Self, RepositoryError> {
         storage.sweep(DESCRIPTION_KEY)?;
         if storage.size_bytes(DESCRIPTION_KEY)?.is_none() {
-            let description = RepositoryDescription { format_version: FORMAT_VERSION, ..description.clone() };
+            let format_version = match description.encryption_recipients.is_empty() {
+                true => FORMAT_VERSION,
+                false => ENCRYPTED_FORMAT_VERSION,
+            };
+            let description = RepositoryDescription { format_version, ..description.clone() };
             let mut content = serde_json::to_vec_pretty(&description)
                 .map_err(|error| unreadable(storage.as_ref(), error.to_string()))?;
             content.push(b'\n');
@@ -59,11 +64,11 @@ impl Repository {
         // The version first: a newer description may be of any shape.
         let value: Value = serde_json::from_slice(&content).map_err(|error| broken(error.to_string()))?;
         match value["format_version"].as_u64() {
-            Some(version) if version > u64::from(FORMAT_VERSION) => {
+            Some(version) if version > u64::from(ENCRYPTED_FORMAT_VERSION) => {
                 return Err(RepositoryError::RepositoryNewer {
                     storage: storage.describe(),
                     found: u32::try_from(version).unwrap_or(u32::MAX),
-                    supported: FORMAT_VERSION,
+                    supported: ENCRYPTED_FORMAT_VERSION,
                 });
             }
             None | Some(0) => return Err(broken("it has no format_version".to_owned())),

@@ -287,6 +287,9 @@ impl CleanupSlot {
     /// # Errors
     /// Those of the storage; the lock is free even then, and the next holder finds nothing to sweep.
     pub fn finish(mut self) -> Result<(), RepositoryError> {
+        if self.repository.recipients().is_some() {
+            self.repository.sweep_member_lists();
+        }
         if !self.note.removing.is_empty() {
             // Its removals were broken off: the text has to stay.
             drop(self.guard.take());

@@ -83,10 +83,11 @@ impl BackupSlot {
                 }
             };
         }
-        self.release();
         if sealed.encryption.is_some() {
+            // Under the lock: nobody's list waits for its record.
             self.repository.sweep_member_lists();
         }
+        self.release();
         Ok(())
     }
 

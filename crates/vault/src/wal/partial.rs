@@ -82,6 +82,15 @@ impl PartialSegment {
             Some(Cover::Plain) => Some(archive.plain_partial(segment)?),
             _ => None,
         };
+        if let Some(plain) = plain.as_ref().filter(|plain| !plain.is_empty()) {
+            // It was begun before encryption was switched on: all of it is there encrypted before anything else is.
+            let crc32c = crc32c::crc32c(plain);
+            let piece = make_piece(recipients, plain, 0..plain.len(), crc32c, None).map_err(StorageError::from)?;
+            match archive.storage().put_if_absent(&key, &piece) {
+                Ok(()) | Err(StorageError::StorageExists { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         let object = archive.storage().open_append(&key)?;
         let mut content = vec![0; object.size_bytes() as usize];
         object.read_exact_at(0, &mut content)?;
@@ -99,9 +108,7 @@ impl PartialSegment {
         };
         if let Some(whole) = archive.whole.take(segment) {
             encrypted.bytes = whole;
-        } else if let Some(plain) = plain.filter(|plain| !plain.is_empty()) {
-            // It was begun before encryption was switched on.
-            encrypted.pending = Some(0..plain.len());
+        } else if let Some(plain) = plain {
             encrypted.bytes = plain;
         } else if !archive.keys().is_empty() {
             let opened = pieces.open(&content, archive.keys(), &storage, &key);

@@ -22,7 +22,7 @@ impl WalArchive {
     /// # Errors
     /// `WalMissing`, `WalDamaged`, `WalNewer`.
     pub fn info(&self, segment: WalSegment) -> Result<SealedInfo, WalArchiveError> {
-        if self.can_read_back() || self.sealed_cover(segment)? != Some(Cover::Encrypted) {
+        if !self.is_locked(segment)? {
             return Ok(self.open_sealed(segment)?.1.info);
         }
         let key = self.sealed_key(segment, Cover::Encrypted);
@@ -190,7 +190,8 @@ impl WalArchive {
 
     fn sealed_summary(&self, segment: WalSegment) -> Result<SegmentSummary, WalArchiveError> {
         let info = self.info(segment)?;
-        if info.summary_is_whole() {
+        // Without an identity nobody gets to know more.
+        if info.summary_is_whole() || self.is_locked(segment)? {
             return Ok(info.summary);
         }
         let mut bytes = Vec::new();
@@ -219,6 +220,11 @@ impl WalArchive {
         let trailer = trailer::read(object.as_ref()).map_err(|fault| self.trailer_fault(segment, fault))?;
         self.check_info(segment, &trailer.info)?;
         Ok((object, trailer))
+    }
+
+    /// Tells whether a sealed segment is encrypted, and no identity was given.
+    fn is_locked(&self, segment: WalSegment) -> Result<bool, WalArchiveError> {
+        Ok(!self.can_read_back() && self.sealed_cover(segment)? == Some(Cover::Encrypted))
     }
 
     fn check_info(&self, segment: WalSegment, info: &SealedInfo) -> Result<(), WalArchiveError> {

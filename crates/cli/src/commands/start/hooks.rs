@@ -32,9 +32,10 @@ const CATCH_UP_EVERY: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What keeps a machine from holding drills.
-const NO_DRILL_HERE: [&str; 6] = [
+const NO_DRILL_HERE: [&str; 7] = [
     "cluster-binary-missing",
     "cluster-no-user",
+    "encryption-identity-missing",
     "restore-no-space",
     "restore-no-inodes",
     "repository-empty",
