@@ -712,3 +712,27 @@ fn in_an_encrypted_repository_only_the_identity_opens_it() {
     let report = site.ok(&["validate", "1", "--level", "deep", "--json"]).json();
     assert_eq!(report["valid"], true, "{report}");
 }
+
+#[test]
+fn a_restore_that_is_killed_leaves_nothing_that_the_next_command_does_not_remove() {
+    let site = Site::new(MajorVersion::V15);
+    site.cluster.sql("CREATE DATABASE shop");
+    make_bulk(&site.cluster, "shop");
+    // Building it takes a while.
+    site.cluster.sql_in("shop", "CREATE INDEX ON bulk (md5(repeat(body, 100)))");
+    let id = site.logical(&["--database", "shop"])["id"].clone();
+    let arguments = ["restore", "--backup", &id.to_string(), "--database", "shop", "--as", "back", "--json"];
+    let command = site.cadena.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = command.unwrap_or_else(|error| panic!("{error}"));
+    site.cluster.wait_until("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^CREATE INDEX')");
+    child.kill().unwrap_or_else(|error| panic!("{error}"));
+    child.wait().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(site.cluster.sql("SELECT count(*) FROM pg_database WHERE datname = 'back'"), "0");
+    // pg_restore went with it; the folder goes with the next command, the unfinished database with the next restore.
+    site.cluster.wait_until("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname ~ '^cadena_restoring')");
+    let answer = site.restore(&id, &["--database", "shop", "--as", "back"]);
+    assert_eq!(answer.code, 3, "{answer:?}");
+    assert_eq!(answer.json()["outcome"]["warnings"][0]["key"], "warning-database-swept", "{answer:?}");
+    assert_eq!(site.cluster.sql_in("back", "SELECT count(*) FROM bulk"), "300000");
+    site.assert_nothing_left();
+}
