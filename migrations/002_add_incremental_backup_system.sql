@@ -175,6 +175,7 @@ BEGIN
            CASE
                WHEN bm.estado = 'FALLIDO' THEN 'Falló: ' || coalesce(bm.error_mensaje, 'sin detalles')
                WHEN bm.estado = 'EN_PROGRESO' THEN 'En progreso'
+               WHEN bm.metadata ->> 'method' = 'logical' THEN 'Volcados de bases de datos'
                WHEN bm.backup_base_id IS NULL THEN 'Base completa del clúster'
                ELSE 'Cambios desde ' || coalesce(base.archivo_nombre, 'el backup ' || bm.backup_base_id || ', que ya no está')
            END AS descripcion
@@ -229,6 +230,7 @@ BEGIN
         SELECT bm.*
         FROM seguridad.backup_manifest AS bm
         WHERE bm.tipo_backup = 'FULL' AND bm.estado = 'COMPLETADO'
+          AND bm.metadata ->> 'method' IS DISTINCT FROM 'logical'
         ORDER BY bm.id DESC
         LIMIT 1
     $funcion$;
@@ -328,7 +330,7 @@ BEGIN
     COMMENT ON VIEW seguridad.v_backup_resumen IS 'Resumen de backups. [cadena 1]';
     COMMENT ON VIEW seguridad.v_backup_cadenas IS 'Cadenas concatenables: FULL + DIFERENCIAL + INCREMENTALES. [cadena 1]';
     COMMENT ON FUNCTION seguridad.get_backup_space_usage() IS 'Espacio que ocupan los archivos, por tipo. [cadena 1]';
-    COMMENT ON FUNCTION seguridad.get_last_full_backup() IS 'El FULL completado más nuevo, o ninguna fila. [cadena 1]';
+    COMMENT ON FUNCTION seguridad.get_last_full_backup() IS 'El FULL físico completado más nuevo, o ninguna fila. [cadena 1]';
     COMMENT ON FUNCTION seguridad.get_last_differential_backup(bigint) IS 'El DIFERENCIAL completado más nuevo de un FULL, o ninguna fila. [cadena 1]';
     COMMENT ON FUNCTION seguridad.get_last_incremental_backup(bigint) IS 'El INCREMENTAL completado más nuevo que se apoya en un backup, directamente o a través de otros incrementales, o ninguna fila. [cadena 1]';
 END

@@ -14,6 +14,7 @@
            CASE
                WHEN bm.estado = 'FALLIDO' THEN 'Falló: ' || coalesce(bm.error_mensaje, 'sin detalles')
                WHEN bm.estado = 'EN_PROGRESO' THEN 'En progreso'
+               WHEN bm.metadata ->> 'method' = 'logical' THEN 'Volcados de bases de datos'
                WHEN bm.backup_base_id IS NULL THEN 'Base completa del clúster'
                ELSE 'Cambios desde ' || coalesce(base.archivo_nombre, 'el backup ' || bm.backup_base_id || ', que ya no está')
            END AS descripcion

@@ -21,6 +21,7 @@
         SELECT bm.*
         FROM seguridad.backup_manifest AS bm
         WHERE bm.tipo_backup = 'FULL' AND bm.estado = 'COMPLETADO'
+          AND bm.metadata ->> 'method' IS DISTINCT FROM 'logical'
         ORDER BY bm.id DESC
         LIMIT 1
     $funcion$;

@@ -64,6 +64,6 @@
     COMMENT ON VIEW seguridad.v_backup_resumen IS 'Resumen de backups. [cadena 1]';
     COMMENT ON VIEW seguridad.v_backup_cadenas IS 'Cadenas concatenables: FULL + DIFERENCIAL + INCREMENTALES. [cadena 1]';
     COMMENT ON FUNCTION seguridad.get_backup_space_usage() IS 'Espacio que ocupan los archivos, por tipo. [cadena 1]';
-    COMMENT ON FUNCTION seguridad.get_last_full_backup() IS 'El FULL completado más nuevo, o ninguna fila. [cadena 1]';
+    COMMENT ON FUNCTION seguridad.get_last_full_backup() IS 'El FULL físico completado más nuevo, o ninguna fila. [cadena 1]';
     COMMENT ON FUNCTION seguridad.get_last_differential_backup(bigint) IS 'El DIFERENCIAL completado más nuevo de un FULL, o ninguna fila. [cadena 1]';
     COMMENT ON FUNCTION seguridad.get_last_incremental_backup(bigint) IS 'El INCREMENTAL completado más nuevo que se apoya en un backup, directamente o a través de otros incrementales, o ninguna fila. [cadena 1]';

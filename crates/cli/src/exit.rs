@@ -61,8 +61,15 @@ pub const DAMAGE_KEYS: &[&str] = &[
 ];
 
 /// Errors of options and settings that only what stands behind them can judge.
-pub const USAGE_KEYS: &[&str] =
-    &["backup-option", "daemon-idle", "metrics-remote", "notify-no-channel", "notify-settings", "notify-template"];
+pub const USAGE_KEYS: &[&str] = &[
+    "backup-method-kind",
+    "backup-option",
+    "daemon-idle",
+    "metrics-remote",
+    "notify-no-channel",
+    "notify-settings",
+    "notify-template",
+];
 
 /// Errors that come before the first byte is written: a refusal.
 pub const REFUSAL_KEYS: &[&str] = &[
@@ -102,9 +109,13 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "repository-newer",
     "repository-no-backup",
     "repository-not-completed",
+    "repository-only-logical",
     "archive-newer",
     "backup-merge-alone",
+    "backup-no-database",
+    "backup-unknown-database",
     "database-ambiguous-table",
+    "database-dump-whole",
     "database-exists",
     "database-missing-extensions",
     "database-missing-roles",
@@ -122,6 +133,8 @@ pub const REFUSAL_KEYS: &[&str] = &[
     "restore-no-cluster",
     "restore-no-inodes",
     "restore-no-space",
+    "restore-logical",
+    "restore-logical-target",
     "restore-not-completed",
     "restore-tablespace-target",
     "restore-target",

@@ -4,7 +4,7 @@
 use crate::Error;
 use serde_json::{Value, json};
 use vault::journal::{EventLevel, Journal, NewEvent};
-use vault::repository::{BackupId, BackupKind, BackupRecord, Repository};
+use vault::repository::{BackupId, BackupKind, BackupMethod, BackupRecord, Repository};
 
 /// Which backup an attempt has reserved.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(crate) fn note(repository: &Repository, event: NewEvent) {
 /// Tells that a backup has begun.
 pub(crate) fn backup_started(repository: &Repository, record: &BackupRecord) {
     let details = json!({
-        "kind": record.kind, "name": record.archive_name, "host": vault::storage::host_name(), "pid": std::process::id(),
+        "kind": record.kind, "method": record.method, "name": record.archive_name, "host": vault::storage::host_name(), "pid": std::process::id(),
         "scheduled_for": record.scheduled_for, "merged_from": record.merged_from,
     });
     note(repository, NewEvent::new(EventLevel::Info, "backup-started", Some(record.id), details));
@@ -34,21 +34,27 @@ pub(crate) fn backup_started(repository: &Repository, record: &BackupRecord) {
 pub(crate) fn backup_completed(repository: &Repository, record: &BackupRecord, seconds: f64) {
     let level = if record.warnings.is_empty() { EventLevel::Info } else { EventLevel::Warning };
     let details = json!({
-        "kind": record.kind, "name": record.archive_name, "seconds": seconds, "archive_bytes": record.archive_bytes,
-        "plain_bytes": record.plain_bytes, "warnings": record.warnings.len(), "scheduled_for": record.scheduled_for,
+        "kind": record.kind, "method": record.method, "name": record.archive_name, "seconds": seconds,
+        "archive_bytes": record.archive_bytes, "plain_bytes": record.plain_bytes, "warnings": record.warnings.len(), "scheduled_for": record.scheduled_for,
     });
     note(repository, NewEvent::new(level, "backup-completed", Some(record.id), details));
 }
 
 /// Tells that a backup failed. What never began because another one runs, or because somebody stopped it, did not fail.
-pub(crate) fn backup_failed(repository: &Repository, kind: BackupKind, reserved: Option<&Reserved>, error: &Error) {
+pub(crate) fn backup_failed(
+    repository: &Repository,
+    (kind, method): (BackupKind, BackupMethod),
+    reserved: Option<&Reserved>,
+    error: &Error,
+) {
     let never_began = reserved.is_none()
         && (error.is_cancelled() || ["repository-busy", "backup-taken"].contains(&error.key().as_str()));
     if never_began {
         return;
     }
     let details = json!({
-        "kind": kind, "name": reserved.map_or("-", |reserved| reserved.archive_name.as_str()), "error": error_value(error),
+        "kind": kind, "method": method, "error": error_value(error),
+        "name": reserved.map_or("-", |reserved| reserved.archive_name.as_str()),
     });
     note(repository, NewEvent::new(EventLevel::Error, "backup-failed", reserved.map(|reserved| reserved.id), details));
 }

@@ -4,7 +4,7 @@ mod backup_support;
 
 use backup_support::{full, options, repository_for, restore, try_full};
 use engine::reader::ReaderChoice;
-use engine::verify::{ValidationLevel, validate};
+use engine::verify::{ValidationLevel, ValidationRequest, validate};
 use engine::{Cancel, Error, SilentProgress};
 use pgformat::MajorVersion;
 use std::os::unix::fs::FileExt;
@@ -63,7 +63,14 @@ fn assert_failed_cleanly(repository: &Repository, key: &str) {
 fn assert_next_works(source: &TestCluster, repository: &Repository) {
     let record = full(source, repository, &options(ReaderChoice::Auto, None)).record;
     assert_eq!(repository.latest().unwrap().id, record.id);
-    let report = validate(repository, &record, ValidationLevel::Deep, 2, &SilentProgress, &Cancel::new()).unwrap();
+    let report = validate(
+        repository,
+        &record,
+        &ValidationRequest::new(ValidationLevel::Deep, 2),
+        &SilentProgress,
+        &Cancel::new(),
+    )
+    .unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 

@@ -6,7 +6,7 @@ use backup_support::{RATE_BYTES, full, options, repository_for, restore};
 use engine::cluster::{BinarySearch, Connection};
 use engine::reader::ReaderChoice;
 use engine::restore::{StartRequest, start};
-use engine::verify::{ValidationLevel, validate};
+use engine::verify::{ValidationLevel, ValidationRequest, validate};
 use engine::{Cancel, SilentProgress};
 use pgformat::MajorVersion;
 use std::time::Duration;
@@ -39,7 +39,14 @@ fn comes_back_the_same(version: MajorVersion, reader: ReaderChoice) {
     assert_eq!(record.sha256.as_deref(), Some(sha256sum(&archive).as_str()));
     assert_eq!(record.archive_bytes, archive.metadata().unwrap().len());
     assert_eq!((record.corrupt_pages_total, record.warnings.as_slice()), (0, [].as_slice()));
-    let deep = validate(&repository, &record, ValidationLevel::Deep, 2, &SilentProgress, &Cancel::new()).unwrap();
+    let deep = validate(
+        &repository,
+        &record,
+        &ValidationRequest::new(ValidationLevel::Deep, 2),
+        &SilentProgress,
+        &Cancel::new(),
+    )
+    .unwrap();
     assert!(deep.findings.is_empty(), "{:?}", deep.findings);
     assert!(deep.pages > 1_000);
 

@@ -5,7 +5,7 @@ mod backup_support;
 use backup_support::{increment, options, repository_for, restore};
 use engine::backup::{ChangesChoice, MergeOutcome, merge};
 use engine::reader::ReaderChoice;
-use engine::verify::{ValidationLevel, validate};
+use engine::verify::{ValidationLevel, ValidationRequest, validate};
 use engine::{Cancel, Error, Progress, SilentProgress};
 use pgformat::MajorVersion;
 use std::path::Path;
@@ -45,7 +45,14 @@ fn becomes_a_full(version: MajorVersion) {
     assert_eq!((full.kind, full.base_id, full.state), (BackupKind::Full, None, BackupState::Completed));
     assert_eq!(full.merged_from, [BackupId(1), BackupId(2), BackupId(3)]);
     assert_eq!((full.start_lsn, full.stop_lsn, full.timeline), (tip.start_lsn, tip.stop_lsn, tip.timeline));
-    let deep = validate(&repository, &full, ValidationLevel::Deep, 2, &SilentProgress, &Cancel::new()).unwrap();
+    let deep = validate(
+        &repository,
+        &full,
+        &ValidationRequest::new(ValidationLevel::Deep, 2),
+        &SilentProgress,
+        &Cancel::new(),
+    )
+    .unwrap();
     assert!(deep.findings.is_empty(), "{:?}", deep.findings);
     let extracted = folder.path().join("extracted");
     extract_with_public_tools(&repository_folder.join("full").join(&full.archive_name), &extracted).unwrap();

@@ -6,7 +6,7 @@ mod backup_support;
 use backup_support::{increment, options, repository_for, restore, restore_over};
 use engine::backup::ChangesChoice;
 use engine::reader::ReaderChoice;
-use engine::verify::{ValidationLevel, validate};
+use engine::verify::{ValidationLevel, ValidationRequest, validate};
 use engine::{Cancel, SilentProgress};
 use pgformat::MajorVersion;
 use std::collections::BTreeMap;
@@ -52,8 +52,14 @@ fn comes_back(version: MajorVersion, changes: ChangesChoice) {
     }
     let chain = chain_of(version, &ClusterOptions::default().tablespace("fast"), changes);
     for record in &chain.records {
-        let report =
-            validate(&chain.repository, record, ValidationLevel::Deep, 2, &SilentProgress, &Cancel::new()).unwrap();
+        let report = validate(
+            &chain.repository,
+            record,
+            &ValidationRequest::new(ValidationLevel::Deep, 2),
+            &SilentProgress,
+            &Cancel::new(),
+        )
+        .unwrap();
         assert!(report.findings.is_empty(), "{:?}", report.findings);
     }
     let (target, tablespace) = (chain.folder.path().join("data"), chain.folder.path().join("new-fast"));

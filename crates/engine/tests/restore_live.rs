@@ -6,7 +6,7 @@ use engine::reader::ReaderChoice;
 use engine::restore::{
     RestoreNote, RestoreOutcome, RestoreRequest, RestoreSelector, StartRequest, StartedServer, apply, plan, start,
 };
-use engine::verify::{ValidationLevel, validate};
+use engine::verify::{ValidationLevel, ValidationRequest, validate};
 use engine::{Cancel, Error, SilentProgress};
 use pgformat::MajorVersion;
 use std::path::{Path, PathBuf};
@@ -89,9 +89,14 @@ fn a_cluster_of_every_version_comes_back_on_a_new_timeline_with_the_same_data() 
         let backup = back_up(&source);
         source.stop();
 
-        let report =
-            validate(&backup.repository, &backup.record, ValidationLevel::Deep, 2, &SilentProgress, &Cancel::new())
-                .unwrap();
+        let report = validate(
+            &backup.repository,
+            &backup.record,
+            &ValidationRequest::new(ValidationLevel::Deep, 2),
+            &SilentProgress,
+            &Cancel::new(),
+        )
+        .unwrap();
         assert!(report.findings.is_empty(), "{version}: {:?}", report.findings);
         assert!(report.pages > 500 && report.files > 900, "{version}: {} pages, {} files", report.pages, report.files);
 

@@ -9,7 +9,7 @@ use jiff::{Timestamp, Zoned};
 use proptest::prelude::*;
 use retention_support::*;
 use std::collections::BTreeSet;
-use vault::repository::{BackupId, BackupKind, BackupRecord, BackupState};
+use vault::repository::{BackupId, BackupKind, BackupMethod, BackupRecord, BackupState};
 
 /// Zones with daylight saving time, one of them at midnight, and one that once left out a day.
 const ZONES: [&str; 5] = ["UTC", "America/Argentina/Buenos_Aires", "Europe/Madrid", "America/Santiago", "Pacific/Apia"];
@@ -25,6 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..4 * SEGMENT).prop_map(|bytes| Step::Write { bytes }),
         12 => (kind(), 1..2 * SEGMENT, 1..2_000_u32).prop_map(|(kind, bytes, minutes)| Step::BackUp { kind, bytes, minutes }),
         2 => (kind(), prop::bool::weighted(0.1)).prop_map(|(kind, orphan)| Step::Fail { kind, orphan }),
+        2 => (1..500_u32).prop_map(|minutes| Step::Dump { minutes }),
         1 => which.clone().prop_map(|which| Step::Merge { which }),
         1 => (which.clone(), 0..3 * SEGMENT).prop_map(|(which, bytes)| Step::Rewind { which, bytes }),
         1 => (-40..40_i32).prop_map(|days| Step::SetClock { days }),
@@ -154,6 +155,9 @@ impl Model<'_> {
         let mut by_id = restorable.clone();
         by_id.sort_by_key(|record| std::cmp::Reverse(record.id));
         kept.extend(by_id.first().map(|record| record.id));
+        let dumps = records.iter().filter(|record| record.method == BackupMethod::Logical);
+        let mut dumps = dumps.filter(|record| !self.world.without_archive.contains(&record.id));
+        kept.extend(dumps.next_back().map(|record| record.id));
         let fulls = by_id.iter().filter(|record| record.kind == BackupKind::Full);
         kept.extend(fulls.take(self.policy.min_chains as usize).map(|record| record.id));
         for timeline in self.present() {
@@ -166,7 +170,8 @@ impl Model<'_> {
             kept.extend(self.wal_base(timeline).map(|record| record.id));
         }
         for doubtful in self.world.unreadable.iter().filter(|doubtful| !doubtful.key.starts_with("full/")) {
-            let older = records.iter().filter(|record| record.state == BackupState::Completed);
+            let of_files = |record: &&BackupRecord| record.method == BackupMethod::Physical;
+            let older = records.iter().filter(|record| record.state == BackupState::Completed).filter(of_files);
             let older = older.filter(|record| doubtful.id.is_none_or(|id| record.id < id));
             kept.extend(older.map(|record| record.id));
         }
@@ -228,7 +233,11 @@ impl Model<'_> {
     }
 
     fn keeps_all_wal(&self, kept: &BTreeSet<BackupId>) -> bool {
-        let completed = |record: &BackupRecord| record.state == BackupState::Completed && kept.contains(&record.id);
+        let completed = |record: &BackupRecord| {
+            record.state == BackupState::Completed
+                && record.method == BackupMethod::Physical
+                && kept.contains(&record.id)
+        };
         !self.world.unreadable.is_empty() || !self.world.records.iter().any(completed)
     }
 }

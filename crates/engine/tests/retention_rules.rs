@@ -107,3 +107,42 @@ fn without_wal_or_without_backups_there_is_nothing_to_decide() {
     let waiting = plan(&world.view(), &policy(), &now);
     assert_eq!((waiting.wal.segments, waiting.wal.kept_segments), (0, 9));
 }
+
+#[test]
+fn dumps_go_by_their_own_age_displace_no_chain_and_the_newest_stays() {
+    let mut world = World::new();
+    let day = 24 * 60;
+    let full = |world: &mut World| {
+        world.take(&Step::BackUp { kind: BackupKind::Full, bytes: SEGMENT, minutes: 1 });
+    };
+    full(&mut world);
+    full(&mut world);
+    for _ in 0..3 {
+        world.take(&Step::Wait { minutes: day });
+        world.take(&Step::Dump { minutes: 1 });
+    }
+    // Everything is far too old, so that only what is needed stays: two chains, though three newer FULLs are there, and one dump.
+    world.take(&Step::Wait { minutes: 3 * 365 * day });
+    let two_chains = Policy { min_chains: 2, ..policy() };
+    let now = world.clock().to_zoned(jiff::tz::TimeZone::UTC);
+    let verdicts = plan(&world.view(), &two_chains, &now).backups;
+    let stays: Vec<bool> = verdicts.iter().map(|verdict| verdict.stays).collect();
+    assert_eq!(stays, [true, true, false, false, true]);
+    assert_eq!(verdicts[4].reason, RetentionReason::RetentionNewestLogical {});
+    // A dump that is not too old stays, too, as a FULL would.
+    let sooner = now.checked_sub(jiff::ToSpan::days(3 * 365 - 360)).unwrap();
+    let stays: Vec<bool> = plan(&world.view(), &two_chains, &sooner).backups.iter().map(|one| one.stays).collect();
+    assert_eq!(stays, [true; 5]);
+}
+
+#[test]
+fn dumps_keep_no_wal() {
+    let mut world = World::new();
+    world.take(&Step::Dump { minutes: 1 });
+    world.take(&Step::Write { bytes: 5 * SEGMENT });
+    world.take(&Step::BackUp { kind: BackupKind::Full, bytes: SEGMENT, minutes: 1 });
+    let now = world.clock().to_zoned(jiff::tz::TimeZone::UTC);
+    let plan = plan(&world.view(), &policy(), &now);
+    assert!(plan.backups.iter().all(|verdict| verdict.stays));
+    assert!(plan.wal.segments >= 4, "what lies before the only FULL is needed by nobody: {:?}", plan.wal);
+}

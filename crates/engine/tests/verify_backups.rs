@@ -2,13 +2,13 @@
 
 mod restore_support;
 
-use engine::verify::{FindingSeverity, ValidationLevel, ValidationReport, validate};
+use engine::verify::{FindingSeverity, ValidationLevel, ValidationReport, ValidationRequest, validate};
 use engine::{Cancel, SilentProgress};
 use restore_support::*;
 use vault::repository::{BackupRecord, CorruptPage, Repository};
 
 fn look(repository: &Repository, record: &BackupRecord, level: ValidationLevel) -> ValidationReport {
-    validate(repository, record, level, 2, &SilentProgress, &Cancel::new()).unwrap()
+    validate(repository, record, &ValidationRequest::new(level, 2), &SilentProgress, &Cancel::new()).unwrap()
 }
 
 /// `key path` of every finding, errors with an exclamation mark.
@@ -192,7 +192,8 @@ fn a_cancelled_validation_says_so() {
     let cancel = Cancel::new();
     cancel.cancel();
     for level in [ValidationLevel::Checksum, ValidationLevel::Deep] {
-        let result = validate(&sandbox.repository, &record, level, 2, &SilentProgress, &cancel);
+        let result =
+            validate(&sandbox.repository, &record, &ValidationRequest::new(level, 2), &SilentProgress, &cancel);
         assert!(result.unwrap_err().is_cancelled());
     }
 }

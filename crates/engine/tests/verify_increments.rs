@@ -4,14 +4,14 @@ mod chain_support;
 mod restore_support;
 
 use chain_support::*;
-use engine::verify::{FindingSeverity, ValidationLevel, ValidationReport, validate};
+use engine::verify::{FindingSeverity, ValidationLevel, ValidationReport, ValidationRequest, validate};
 use engine::{Cancel, SilentProgress};
 use restore_support::*;
 use std::collections::BTreeMap;
 use vault::repository::{BackupRecord, Repository};
 
 fn look(repository: &Repository, record: &BackupRecord, level: ValidationLevel) -> ValidationReport {
-    validate(repository, record, level, 2, &SilentProgress, &Cancel::new()).unwrap()
+    validate(repository, record, &ValidationRequest::new(level, 2), &SilentProgress, &Cancel::new()).unwrap()
 }
 
 /// `key path` of every finding, errors with an exclamation mark.

@@ -3,7 +3,8 @@
 mod restore_support;
 
 use engine::verify::{
-    DueValidations, ValidationHistory, ValidationLevel, ValidationResult, validate_due, validate_recorded,
+    DueValidations, ValidationHistory, ValidationLevel, ValidationRequest, ValidationResult, validate_due,
+    validate_recorded,
 };
 use engine::{Cancel, SilentProgress};
 use restore_support::*;
@@ -15,7 +16,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn due(again_after: Duration) -> DueValidations {
     let (level, by) = (ValidationLevel::Checksum, "somebody@here".to_owned());
-    DueValidations { level, jobs: 1, again_after, budget: None, by }
+    DueValidations { level, jobs: 1, search: engine::cluster::BinarySearch::default(), again_after, budget: None, by }
 }
 
 fn sandbox_with_backups(count: usize) -> (Sandbox, Vec<BackupRecord>) {
@@ -33,7 +34,14 @@ fn ids(round: &engine::verify::DueRound) -> Vec<BackupId> {
 fn every_outcome_is_entered_with_what_was_compared() {
     let (sandbox, records) = sandbox_with_backups(2);
     let look = |record| {
-        validate_recorded(&sandbox.repository, record, ValidationLevel::Deep, 1, "a@b", &SilentProgress, &Cancel::new())
+        validate_recorded(
+            &sandbox.repository,
+            record,
+            &ValidationRequest::new(ValidationLevel::Deep, 1),
+            "a@b",
+            &SilentProgress,
+            &Cancel::new(),
+        )
     };
     look(&records[0]).unwrap();
     let archive = sandbox.archive_path(&records[1]);
@@ -71,7 +79,15 @@ fn a_page_that_was_damaged_in_the_cluster_is_a_warning() {
         record.corrupt_pages_total = 1;
     });
     let (level, cancel) = (ValidationLevel::Deep, Cancel::new());
-    let report = validate_recorded(&sandbox.repository, &record, level, 1, "a", &SilentProgress, &cancel).unwrap();
+    let report = validate_recorded(
+        &sandbox.repository,
+        &record,
+        &ValidationRequest::new(level, 1),
+        "a",
+        &SilentProgress,
+        &cancel,
+    )
+    .unwrap();
     assert_eq!(report.result(), ValidationResult::Warned);
     let event = Journal::of(&sandbox.repository).read_after(0).unwrap().events.pop().unwrap();
     assert_eq!((event.level, event.details["result"].as_str()), (EventLevel::Warning, Some("ADVERTENCIA")));
@@ -84,8 +100,15 @@ fn the_never_validated_come_first_then_those_of_long_ago() {
     let now = jiff::Timestamp::now();
     for index in [2, 0] {
         let cancel = Cancel::new();
-        validate_recorded(repository, &records[index], ValidationLevel::Checksum, 1, "a", &SilentProgress, &cancel)
-            .unwrap();
+        validate_recorded(
+            repository,
+            &records[index],
+            &ValidationRequest::new(ValidationLevel::Checksum, 1),
+            "a",
+            &SilentProgress,
+            &cancel,
+        )
+        .unwrap();
     }
     let id = |index: usize| records[index].id;
     let queue = ValidationHistory::read(repository).unwrap().queue(&repository.contents().unwrap());
@@ -117,7 +140,14 @@ fn a_cancelled_validation_is_not_entered() {
     let cancel = Cancel::new();
     cancel.cancel();
     let level = ValidationLevel::Checksum;
-    let outcome = validate_recorded(&sandbox.repository, &records[0], level, 1, "a", &SilentProgress, &cancel);
+    let outcome = validate_recorded(
+        &sandbox.repository,
+        &records[0],
+        &ValidationRequest::new(level, 1),
+        "a",
+        &SilentProgress,
+        &cancel,
+    );
     assert!(outcome.unwrap_err().is_cancelled());
     assert!(ValidationHistory::read(&sandbox.repository).unwrap().last(records[0].id).is_none());
 }
@@ -128,7 +158,15 @@ fn an_archive_that_is_gone_is_a_failed_validation() {
     std::fs::remove_file(sandbox.archive_path(&records[0])).unwrap();
     let cancel = Cancel::new();
     let level = ValidationLevel::Checksum;
-    let report = validate_recorded(&sandbox.repository, &records[0], level, 1, "a", &SilentProgress, &cancel).unwrap();
+    let report = validate_recorded(
+        &sandbox.repository,
+        &records[0],
+        &ValidationRequest::new(level, 1),
+        "a",
+        &SilentProgress,
+        &cancel,
+    )
+    .unwrap();
     assert_eq!(report.result(), ValidationResult::Failed);
     let history = ValidationHistory::read(&sandbox.repository).unwrap();
     assert_eq!(history.last(records[0].id).unwrap().result, ValidationResult::Failed);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use service::scheduler::{Job, Memory, Planner, Run, RunNote, Schedule, SchedulerEvent};
 use support::{completed, later, schedule, time};
-use vault::repository::{BackupId, BackupName, BackupRecord};
+use vault::repository::{BackupId, BackupMethod, BackupName, BackupRecord};
 
 /// The default schedule.
 fn seed() -> Schedule {
@@ -73,6 +73,21 @@ fn a_full_by_hand_makes_the_first_one_unneeded() {
     assert_eq!((run.job, run.due_at), (Job::Full, now));
     assert!(planner.already_taken(&run, &[]).is_none());
     assert!(planner.already_taken(&run, &[record(1, Job::Full, None)]).is_some());
+}
+
+#[test]
+fn a_dump_does_for_no_backup_that_is_due() {
+    let now = time("2026-11-24T12:00:00Z");
+    let dump = || {
+        let mut dump = record(1, Job::Full, Some(now));
+        dump.method = BackupMethod::Logical;
+        dump
+    };
+    let (mut planner, _) = Planner::new(None, seed(), &[dump()], now);
+    planner.look(now);
+    let run = planner.next(now).expect("the first FULL is still owed");
+    assert_eq!((run.job, run.due_at), (Job::Full, now));
+    assert!(planner.already_taken(&run, &[dump()]).is_none());
 }
 
 #[test]

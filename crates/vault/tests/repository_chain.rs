@@ -103,3 +103,15 @@ fn a_link_without_a_description_of_its_base_is_not_trusted() {
     let fault = chain_after(|contents| contents.records[3].base = None).unwrap_err();
     assert!(matches!(fault, ChainFault::ChainBaseMissing { .. }));
 }
+
+#[test]
+fn nothing_stands_on_a_dump() {
+    let fault = chain_after(|contents| {
+        let full = &mut contents.records[0];
+        full.method = BackupMethod::Logical;
+        (full.start_lsn, full.stop_lsn, full.timeline) = (None, None, None);
+    })
+    .unwrap_err();
+    let (found, wanted) = ("logical".to_owned(), "physical".to_owned());
+    assert_eq!(fault, ChainFault::ChainBaseKind { id: "2".into(), base: "1".into(), found, wanted });
+}

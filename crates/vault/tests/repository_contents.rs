@@ -64,11 +64,99 @@ fn a_record_is_the_json_that_the_format_document_shows() {
     }
 }
 
+/// What a logical backup says of its dumps.
+fn dumps() -> Value {
+    let shop = json!({
+        "oid": 16400, "name": "shop", "folder": "shop", "snapshot_at": "2026-11-24T06:00:01Z", "dump_bytes": 900, "parts": 1
+    });
+    json!({ "dump_version": 17, "role_passwords": true, "databases": [shop] })
+}
+
+/// Makes a record that of a logical backup.
+fn make_logical(record: &mut Value) {
+    record["record_version"] = json!(2);
+    record["method"] = json!("logical");
+    record["logical"] = dumps();
+    record["reader"] = json!("pg_dump");
+    for field in ["start_lsn", "stop_lsn", "timeline"] {
+        record[field] = Value::Null;
+    }
+}
+
+#[test]
+fn records_of_before_there_were_methods_are_physical() {
+    let folder = fast_folder();
+    let repository = three_backups(folder.path());
+    let before = repository.contents().unwrap().records;
+    for name in [FIRST, THIRD] {
+        edit(&folder.path().join(name), |record| {
+            let fields = record.as_object_mut().unwrap();
+            assert_eq!(
+                (fields.remove("method"), fields.remove("logical")),
+                (Some(json!("physical")), Some(Value::Null))
+            );
+        });
+    }
+    assert_eq!(repository.contents().unwrap().records, before);
+}
+
+#[test]
+fn a_logical_record_has_a_version_and_fields_of_its_own() {
+    let folder = fast_folder();
+    let repository = three_backups(folder.path());
+    let path = folder.path().join(FIRST);
+    edit(&path, make_logical);
+    let record = repository.record(BackupId(1)).unwrap();
+    assert_eq!((record.method, record.is_physical()), (BackupMethod::Logical, false));
+    assert_eq!(record.logical.unwrap().databases[0].name, "shop");
+    let good = fs::read(&path).unwrap();
+    type Spoil = fn(&mut Value);
+    let spoils: [(&str, Spoil); 9] = [
+        ("version 1", |record| record["record_version"] = json!(1)),
+        ("no dumps", |record| record["logical"] = Value::Null),
+        ("no database", |record| record["logical"]["databases"] = json!([])),
+        ("a database twice", |record| {
+            let one = record["logical"]["databases"][0].clone();
+            record["logical"]["databases"] = json!([one, one]);
+        }),
+        ("an empty dump", |record| record["logical"]["databases"][0]["dump_bytes"] = json!(0)),
+        ("a dump elsewhere", |record| record["logical"]["databases"][0]["folder"] = json!("../shop")),
+        ("an LSN", |record| record["stop_lsn"] = json!("0/3000000")),
+        ("a timeline", |record| record["timeline"] = json!(1)),
+        ("a merge", |record| record["merged_from"] = json!([1, 2])),
+    ];
+    for (what, spoil) in spoils {
+        edit(&path, spoil);
+        assert_eq!(unreadable(&repository.contents().unwrap()), [FIRST], "{what}");
+        fs::write(&path, &good).unwrap();
+    }
+}
+
+#[test]
+fn the_latest_restores_to_a_cluster() {
+    let folder = fast_folder();
+    let repository = three_backups(folder.path());
+    edit(&folder.path().join(THIRD), make_logical);
+    assert_eq!(repository.record(BackupId(3)).unwrap().method, BackupMethod::Logical);
+    assert_eq!(repository.latest().unwrap().id, BackupId(2));
+    // Alone it is nothing that a restore of the cluster could begin with.
+    for name in [FIRST, SECOND] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    assert!(repository.contents().unwrap().restorable().is_empty());
+    let refusal = repository.latest().unwrap_err();
+    assert!(matches!(&refusal, RepositoryError::RepositoryOnlyLogical { id } if id == "3"), "{refusal:?}");
+}
+
 #[test]
 fn one_bad_record_hides_no_other() {
     type Spoil = fn(&mut Value);
     let spoils: &[(&str, Spoil)] = &[
-        ("newer", |record| record["record_version"] = json!(2)),
+        ("newer", |record| record["record_version"] = json!(3)),
+        ("the version of a logical one", |record| record["record_version"] = json!(2)),
+        ("a logical one with the version of a physical one", |record| record["method"] = json!("logical")),
+        ("an unknown method", |record| record["method"] = json!("snapshot")),
+        ("dumps in a physical one", |record| record["logical"] = dumps()),
         ("versionless", |record| record["record_version"] = Value::Null),
         ("no id", |record| record["id"] = Value::Null),
         ("id 0", |record| record["id"] = json!(0)),
@@ -205,7 +293,7 @@ fn the_latest_is_never_silently_an_older_one() {
     fs::write(folder.path().join(FIRST), first).unwrap();
     // … a newer one is, whether its id can be read or only its name.
     let third = fs::read(folder.path().join(THIRD)).unwrap();
-    for content in ["garbage", r#"{"record_version": 2, "id": 3}"#] {
+    for content in ["garbage", r#"{"record_version": 3, "id": 3}"#] {
         fs::write(folder.path().join(THIRD), content).unwrap();
         let refusal = repository.latest().unwrap_err();
         assert!(

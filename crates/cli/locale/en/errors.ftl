@@ -69,6 +69,14 @@ error-repository-no-backup = There is no backup { $id }.
 error-repository-no-backup-remedy = `cadena list` shows the backups that there are.
 error-repository-empty = There is no completed backup.
 error-repository-empty-remedy = Take one with `cadena full`.
+error-backup-method-kind = A { $kind } can't be logical: it holds blocks that have changed, and a dump knows of none.
+error-backup-method-kind-remedy = Take a logical FULL with `cadena full --method logical`, or a { $kind } without `--method`.
+error-backup-unknown-database = The server has no database { $database }. It has: { $known }
+error-backup-unknown-database-remedy = Name one of those with `--database`, or leave `--database` out for all of them.
+error-backup-no-database = The server has no database that accepts connections and is no template, so there is nothing to dump.
+error-backup-no-database-remedy = Name one with `--database`, or let connections in with ALTER DATABASE … ALLOW_CONNECTIONS true.
+error-repository-only-logical = There are logical backups only, of which { $id } is the newest: they hold dumps of databases, and no cluster.
+error-repository-only-logical-remedy = Restore a database with `cadena restore --backup { $id } --database D --as NEW`, or take a physical backup with `cadena full`.
 error-repository-archive-missing = The archive of backup { $id }, { $object }, is missing.
 error-repository-archive-missing-remedy = Bring the file back from a copy, or use another backup. Take a new FULL now.
 error-repository-archive-size = The archive of backup { $id }, { $object }, has { $found_bytes }; its record says { $recorded_bytes }.
@@ -197,8 +205,12 @@ error-restore-unknown-tablespace = The backup has no tablespace { $name }; it ha
 error-restore-unknown-tablespace-remedy = Name one of those in --tablespace OLD=NEW. Nothing was written.
 error-restore-tablespace-target = Tablespace { $name } would go to { $directory }: { $reason }
 error-restore-tablespace-target-remedy = Name a folder for it: --tablespace { $name }=DIR. Nothing was written.
+error-restore-logical-target = Backup { $id } is logical: no WAL can be replayed on it, so it restores to the instants of its dumps only.
+error-restore-logical-target-remedy = Leave `--at`, `--lsn`, `--name` or `--latest` out, or leave `--backup` out: then a physical backup and the WAL after it are used.
 error-restore-not-completed = Backup { $id } is { $state }; only a completed one restores.
 error-restore-not-completed-remedy = `cadena list` shows the completed ones.
+error-restore-logical = Backup { $id } is logical: it holds dumps of databases, which can be loaded into a running server, and no files of a cluster.
+error-restore-logical-remedy = Restore a database of it with `cadena restore --backup { $id } --database D --as NEW`, get its dump with `cadena export --backup { $id } --database D -o FILE.dump`, or name a physical backup; `cadena list` shows which is which.
 error-restore-write = Writing { $path } failed: { $cause }
 error-restore-write-remedy = Check the target's disk and permissions. What was written has been removed.
 error-restore-content = The archive's content of { $path } does not match its checksum.

@@ -16,6 +16,7 @@ phase-syncing = Making it durable
 phase-starting = Starting the server
 
 kind-full = FULL
+kind-logical = FULL logical
 kind-differential = DIFFERENTIAL
 kind-incremental = INCREMENTAL
 state-in-progress = running
@@ -47,6 +48,7 @@ fact-duration = Duration
 fact-size = Size
 fact-size-value = { $archive } of { $plain } ({ $ratio } : 1)
 fact-files = Files
+fact-databases = Databases
 fact-lsn = WAL
 fact-lsn-value = { $start } to { $stop }, timeline { $timeline }
 fact-server = Server

@@ -26,6 +26,7 @@ status-cleaning = A cleanup is running: process { $pid } on { $host }, since { $
 
 retention-in-period = not older than { $day }
 retention-newest = the newest that can be restored
+retention-newest-logical = the newest logical one
 retention-chain = its FULL is among the newest { $min_chains }
 retention-next-base = the next backup may stand on it
 retention-wal-base = every instant of the last { $days } days is reached from it

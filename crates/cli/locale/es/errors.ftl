@@ -69,6 +69,14 @@ error-repository-no-backup = No existe el backup { $id }.
 error-repository-no-backup-remedy = `cadena list` muestra los backups que existen.
 error-repository-empty = No hay ningún backup completado.
 error-repository-empty-remedy = Hacer uno con `cadena full`.
+error-backup-method-kind = Un { $kind } no puede ser lógico: contiene bloques que cambiaron, y un volcado no conoce ninguno.
+error-backup-method-kind-remedy = Hacer un FULL lógico con `cadena full --method logical`, o un { $kind } sin `--method`.
+error-backup-unknown-database = El servidor no tiene ninguna base de datos { $database }. Tiene: { $known }
+error-backup-unknown-database-remedy = Indicar una de ésas con `--database`, o no usar `--database` para volcarlas todas.
+error-backup-no-database = El servidor no tiene ninguna base de datos que acepte conexiones y no sea plantilla: no hay nada que volcar.
+error-backup-no-database-remedy = Indicar una con `--database`, o admitir conexiones con ALTER DATABASE … ALLOW_CONNECTIONS true.
+error-repository-only-logical = Sólo hay backups lógicos, el más nuevo de los cuales es { $id }: contienen volcados de bases de datos, y ningún clúster.
+error-repository-only-logical-remedy = Restaurar una base de datos con `cadena restore --backup { $id } --database D --as NUEVA`, o hacer un backup físico con `cadena full`.
 error-repository-archive-missing = Falta el archivo del backup { $id }, { $object }.
 error-repository-archive-missing-remedy = Recuperar el archivo desde una copia, o usar otro backup. Hacer un FULL nuevo ahora.
 error-repository-archive-size = El archivo del backup { $id }, { $object }, mide { $found_bytes }; su registro dice { $recorded_bytes }.
@@ -197,8 +205,12 @@ error-restore-unknown-tablespace = El backup no tiene el tablespace { $name }; t
 error-restore-unknown-tablespace-remedy = Indicar uno de ellos en --tablespace VIEJO=NUEVO. No se escribió nada.
 error-restore-tablespace-target = El tablespace { $name } iría a { $directory }: { $reason }
 error-restore-tablespace-target-remedy = Indicarle una carpeta: --tablespace { $name }=CARPETA. No se escribió nada.
+error-restore-logical-target = El backup { $id } es lógico: no se le puede aplicar WAL, así que sólo se restaura a los instantes de sus volcados.
+error-restore-logical-target-remedy = No usar `--at`, `--lsn`, `--name` ni `--latest`, o no usar `--backup`: entonces se usa un backup físico y el WAL posterior.
 error-restore-not-completed = El backup { $id } está { $state }; sólo se restaura uno completado.
 error-restore-not-completed-remedy = `cadena list` muestra los completados.
+error-restore-logical = El backup { $id } es lógico: contiene volcados de bases de datos, que se cargan en un servidor en marcha, y ningún archivo de un clúster.
+error-restore-logical-remedy = Restaurar una de sus bases con `cadena restore --backup { $id } --database D --as NUEVA`, obtener su volcado con `cadena export --backup { $id } --database D -o ARCHIVO.dump`, o indicar un backup físico; `cadena list` muestra cuál es cuál.
 error-restore-write = Falló la escritura de { $path }: { $cause }
 error-restore-write-remedy = Revisar el disco y los permisos del destino. Lo escrito ya se eliminó.
 error-restore-content = El contenido de { $path } en el archivo no coincide con su checksum.

@@ -16,6 +16,7 @@ phase-syncing = Asegurando en disco
 phase-starting = Arrancando el servidor
 
 kind-full = FULL
+kind-logical = FULL lógico
 kind-differential = DIFERENCIAL
 kind-incremental = INCREMENTAL
 state-in-progress = EN_PROGRESO
@@ -47,6 +48,7 @@ fact-duration = Duración
 fact-size = Tamaño
 fact-size-value = { $archive } de { $plain } ({ $ratio } : 1)
 fact-files = Archivos
+fact-databases = Bases de datos
 fact-lsn = WAL
 fact-lsn-value = { $start } a { $stop }, línea de tiempo { $timeline }
 fact-server = Servidor

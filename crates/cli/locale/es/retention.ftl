@@ -26,6 +26,7 @@ status-cleaning = Hay una limpieza en curso: proceso { $pid } en { $host }, desd
 
 retention-in-period = no es anterior al { $day }
 retention-newest = el más nuevo que se puede restaurar
+retention-newest-logical = el más nuevo de los lógicos
 retention-chain = su FULL está entre los { $min_chains } más nuevos
 retention-next-base = el próximo backup puede apoyarse en él
 retention-wal-base = desde él se llega a cualquier instante de los últimos { $days } días

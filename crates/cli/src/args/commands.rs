@@ -8,7 +8,8 @@ use super::notify::NotifyOptions;
 use super::replica::ReplicaOptions;
 use super::schedule::ScheduleOptions;
 use super::values::{
-    self, ArchiveModeArg, ChangesArg, CheckpointArg, ReaderArg, TablespaceMapping, TargetActionArg, WalDeliveryArg,
+    self, ArchiveModeArg, ChangesArg, CheckpointArg, MethodArg, ReaderArg, TablespaceMapping, TargetActionArg,
+    WalDeliveryArg,
 };
 use crate::locale::Language;
 use clap::{Args, Parser, Subcommand};
@@ -62,7 +63,7 @@ pub enum Command {
     Init(InitOptions),
     Check,
     Catalog(CatalogOptions),
-    Full(BackupArgs),
+    Full(FullArgs),
     #[command(visible_alias = "differential")]
     Diferencial(IncrementArgs),
     Incremental(IncrementArgs),
@@ -110,6 +111,25 @@ pub struct InitOptions {
     pub passphrase: bool,
 }
 
+/// Of a FULL.
+#[derive(Debug, Args)]
+pub struct FullArgs {
+    #[command(flatten)]
+    pub method: MethodArgs,
+    #[arg(long, value_name = "NAME")]
+    pub database: Vec<String>,
+    #[command(flatten)]
+    pub backup: BackupArgs,
+}
+
+/// Of files, or of dumps. A DIFERENCIAL or INCREMENTAL takes it, too, to say why it can't be of dumps.
+#[derive(Debug, Args)]
+pub struct MethodArgs {
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "METHOD", default_value = "physical")]
+    #[arg(hide_default_value = true)]
+    pub method: MethodArg,
+}
+
 #[derive(Debug, Args)]
 pub struct BackupArgs {
     #[arg(long, value_enum, hide_possible_values = true, value_name = "SOURCE")]
@@ -129,6 +149,8 @@ pub struct BackupArgs {
 /// Of a backup that holds changes only.
 #[derive(Debug, Args)]
 pub struct IncrementArgs {
+    #[command(flatten)]
+    pub method: MethodArgs,
     #[command(flatten)]
     pub backup: BackupArgs,
     #[arg(long, value_enum, hide_possible_values = true, value_name = "HOW", default_value = "auto")]

@@ -19,9 +19,9 @@ mod values;
 pub use catalog::{CatalogAction, CatalogOptions};
 pub use cleanup::CleanupOptions;
 pub use commands::{
-    BackupArgs, Cli, Command, CompletionsOptions, DemoOptions, GlobalOptions, HelpOptions, IncrementArgs, InitOptions,
-    MergeOptions, PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions, WalFetchOptions,
-    WalPushOptions,
+    BackupArgs, Cli, Command, CompletionsOptions, DemoOptions, FullArgs, GlobalOptions, HelpOptions, IncrementArgs,
+    InitOptions, MergeOptions, PreviewOptions, RestoreOptions, SelectorOptions, StartOptions, ValidateOptions,
+    WalFetchOptions, WalPushOptions,
 };
 pub use database::{ExploreOptions, ExportOptions, WorkOptions};
 pub use drill::ValidateLevelArg;
@@ -39,6 +39,6 @@ pub use replica::{
 pub use schedule::{ScheduleCommand, ScheduleOptions, ScheduleSetOptions};
 pub use usage::{UsageError, usage_failure};
 pub use values::{
-    CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, ReaderArg, WalDeliveryArg, parse_bounded, parse_choice,
-    parse_limit, parse_rate, parse_rule, parse_slot_name,
+    CheckpointArg, LevelArg, MAX_JOBS, MAX_PUSH_AHEAD, MethodArg, ReaderArg, WalDeliveryArg, parse_bounded,
+    parse_choice, parse_limit, parse_rate, parse_rule, parse_slot_name,
 };

@@ -18,6 +18,14 @@ pub const MAX_JOBS: usize = 64;
 /// More segments ahead than these would make the server wait for one call for seconds.
 pub const MAX_PUSH_AHEAD: usize = 32;
 
+/// `--method`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum MethodArg {
+    #[default]
+    Physical,
+    Logical,
+}
+
 /// `--reader`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReaderArg {

@@ -6,7 +6,7 @@ use crate::app::Session;
 use crate::args::CleanupOptions;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::render::{Align, Table, described, facts, kind_name, state_name, units};
+use crate::render::{Align, Table, described, facts, method_name, state_name, units};
 use cadena::repository::{RefusedRemoval, RemovedBackup, Repository};
 use cadena::retention::{
     CatalogAnswer, CleanupOutcome, Policy, PolicyChoice, PolicySource, RefusedWal, RetentionPlan, WalRetention, apply,
@@ -193,7 +193,7 @@ fn backups_table(session: &Session, plan: &RetentionPlan) -> String {
         };
         table.row(vec![
             verdict.id.to_string(),
-            kind_name(verdict.kind, locale),
+            method_name(verdict.kind, verdict.method, locale),
             state_name(verdict.state, locale),
             units::local_time(verdict.started_at, zone),
             size,

@@ -39,7 +39,6 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::locale::Locale;
 use crate::render::{Screen, described};
-use cadena::backup::BackupRequest;
 use cadena::encryption::Recipients;
 use cadena::repository::{BackupKind, BackupRecord, Repository};
 use cadena::storage::{ReadOnly, Storage};
@@ -89,7 +88,7 @@ fn run_command(session: &Session, cli: &Cli) -> Outcome {
         Command::Init(options) => init::run(session, options),
         Command::Check => check::run(session),
         Command::Catalog(options) => catalog::run(session, options),
-        Command::Full(options) => backup::run(session, BackupRequest::FULL, options),
+        Command::Full(options) => backup::run_full(session, options),
         Command::Diferencial(options) => backup::run_increment(session, BackupKind::Differential, options),
         Command::Incremental(options) => backup::run_increment(session, BackupKind::Incremental, options),
         Command::List => list::run(session),

@@ -8,13 +8,17 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::render::{described, facts, plan_text, units};
 use cadena::cluster::ConnectionSettings;
+use cadena::repository::BackupRecord;
 use cadena::restore::{DatabaseOutcome, DatabasePlan, DatabaseRequest, DumpParts, RestorePlan, restore_database};
 use serde::Serialize;
 use serde_json::Value;
 
 #[derive(Serialize)]
 struct DatabaseReport<'a> {
-    plan: &'a RestorePlan,
+    /// Of the throw-away cluster; absent when the database comes out of a logical backup.
+    plan: Option<&'a RestorePlan>,
+    /// The logical backup.
+    backup: Option<&'a BackupRecord>,
     database: &'a str,
     name: &'a str,
     server: &'a str,
@@ -27,10 +31,17 @@ pub fn run(session: &Session, options: &RestoreOptions, database: &str) -> Outco
     let request = request(session, options, database)?;
     let repository = open_repository(session)?;
     let plan = DatabasePlan::make(&repository, &request)?;
-    let (restore, server) = (plan.restore().clone(), plan.server());
-    session.screen.line(&plan_text(&restore, &session.locale, session.zone()))?;
+    let (restore, backup, server) = (plan.restore().cloned(), plan.dump().cloned(), plan.server());
+    let shown = match (&restore, &backup) {
+        (Some(restore), _) => plan_text(restore, &session.locale, session.zone()),
+        (None, Some(backup)) => dump_text(session, &request, backup),
+        (None, None) => String::new(),
+    };
+    session.screen.line(&shown)?;
     session.screen.line(&subject_text(session, &request, &server))?;
-    let report = |outcome| DatabaseReport { plan: &restore, database, name: &request.name, server: &server, outcome };
+    let (plan_made, backup) = (restore.as_ref(), backup.as_ref());
+    let report =
+        |outcome| DatabaseReport { plan: plan_made, backup, database, name: &request.name, server: &server, outcome };
     if options.dry_run {
         session.screen.result(&report(None), || session.locale.say("restore-dry-run"))?;
         return Ok(ExitStatus::Success);
@@ -75,6 +86,18 @@ fn request(session: &Session, options: &RestoreOptions, database: &str) -> Resul
         now: jiff::Zoned::now().with_time_zone(session.zone().clone()),
         ..DatabaseRequest::new(database, &name, into, throw_away_request(session, raising)?)
     })
+}
+
+/// Says which dump of which backup is loaded.
+fn dump_text(session: &Session, request: &DatabaseRequest, backup: &BackupRecord) -> String {
+    let (locale, language) = (&session.locale, session.locale.language());
+    let dumps = backup.logical.iter().flat_map(|logical| &logical.databases);
+    let mut pairs = vec![(locale.say("fact-backup"), format!("{} ({})", backup.id, backup.archive_name))];
+    if let Some(dump) = dumps.into_iter().find(|dump| dump.name == request.database) {
+        pairs.push((locale.say("dump-as-of"), units::exact_time(dump.snapshot_at, session.zone())));
+        pairs.push((locale.say("dump-size"), units::size(dump.dump_bytes, language)));
+    }
+    facts(&pairs)
 }
 
 fn subject_text(session: &Session, request: &DatabaseRequest, server: &str) -> String {

@@ -66,7 +66,7 @@ fn chosen(session: &Session, options: &ValidateOptions, repository: &Repository)
     let mut validations = Vec::new();
     for record in records {
         let progress = session.progress();
-        let result = validate_recorded(repository, &record, due.level, due.jobs, &due.by, &*progress, &session.cancel);
+        let result = validate_recorded(repository, &record, &due.request(), &due.by, &*progress, &session.cancel);
         drop(progress);
         validations.push(validated(session, &record, result)?);
     }
@@ -86,7 +86,9 @@ fn due(session: &Session, options: &ValidateOptions, repository: &Repository) ->
 /// Returns what this command may take; without a limit of time, since somebody waits for it.
 fn due_validations(session: &Session, options: &ValidateOptions) -> DueValidations {
     let jobs = options.jobs.unwrap_or(session.settings.jobs);
-    DueValidations { level: options.level.reading(), jobs, ..session.settings.validation.due(jobs, session.who()) }
+    let settings = &session.settings;
+    let due = settings.validation.due(jobs, &settings.binaries, session.who());
+    DueValidations { level: options.level.reading(), ..due }
 }
 
 fn validated(

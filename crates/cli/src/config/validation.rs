@@ -1,5 +1,6 @@
 //! `[validation]`: what the daily run takes.
 
+use cadena::cluster::BinarySearch;
 use cadena::verify::{DueValidations, ValidationLevel};
 use std::time::Duration;
 
@@ -23,10 +24,11 @@ impl Default for ValidationConfig {
 
 impl ValidationConfig {
     /// Returns what one round may take.
-    pub fn due(&self, jobs: usize, by: String) -> DueValidations {
+    pub fn due(&self, jobs: usize, search: &BinarySearch, by: String) -> DueValidations {
         DueValidations {
             level: self.level,
             jobs,
+            search: search.clone(),
             again_after: Duration::from_secs(u64::from(self.again_days) * 86_400),
             budget: self.max_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60)),
             by,

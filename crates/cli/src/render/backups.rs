@@ -2,7 +2,7 @@
 
 use super::{Align, Table, described, units};
 use crate::locale::Locale;
-use cadena::repository::{BackupKind, BackupRecord, BackupState};
+use cadena::repository::{BackupKind, BackupMethod, BackupRecord, BackupState};
 use jiff::tz::TimeZone;
 
 /// Returns a kind's name: the seed's words in Spanish.
@@ -11,6 +11,14 @@ pub fn kind_name(kind: BackupKind, locale: &Locale) -> String {
         BackupKind::Full => locale.say("kind-full"),
         BackupKind::Differential => locale.say("kind-differential"),
         BackupKind::Incremental => locale.say("kind-incremental"),
+    }
+}
+
+/// Returns a kind's name, and of a logical backup that it is one.
+pub fn method_name(kind: BackupKind, method: BackupMethod, locale: &Locale) -> String {
+    match method {
+        BackupMethod::Physical => kind_name(kind, locale),
+        BackupMethod::Logical => locale.say("kind-logical"),
     }
 }
 
@@ -40,7 +48,7 @@ pub fn backup_table(records: &[BackupRecord], locale: &Locale, zone: &TimeZone) 
         let known = |bytes: u64| if bytes == 0 { "-".to_owned() } else { units::size(bytes, language) };
         table.row(vec![
             record.id.to_string(),
-            kind_name(record.kind, locale),
+            method_name(record.kind, record.method, locale),
             state_name(record.state, locale),
             units::local_time(record.started_at, zone),
             record_seconds(record).map_or_else(|| "-".to_owned(), |seconds| units::duration(seconds, language)),
@@ -56,7 +64,7 @@ pub fn backup_table(records: &[BackupRecord], locale: &Locale, zone: &TimeZone) 
 pub fn backup_facts(record: &BackupRecord, locale: &Locale, zone: &TimeZone) -> Vec<(String, String)> {
     let language = locale.language();
     let mut facts = vec![
-        (locale.say("fact-backup"), format!("{} ({})", record.id, kind_name(record.kind, locale))),
+        (locale.say("fact-backup"), format!("{} ({})", record.id, method_name(record.kind, record.method, locale))),
         (locale.say("fact-file"), record.archive_name.clone()),
         (locale.say("fact-started"), units::local_time(record.started_at, zone)),
     ];
@@ -72,6 +80,10 @@ pub fn backup_facts(record: &BackupRecord, locale: &Locale, zone: &TimeZone) -> 
     }
     facts.push((locale.say("fact-server"), server(record, locale)));
     facts.push((locale.say("fact-reader"), record.reader.clone()));
+    if let Some(logical) = &record.logical {
+        let names = logical.databases.iter().map(|database| database.name.as_str()).collect::<Vec<_>>();
+        facts.push((locale.say("fact-databases"), names.join(", ")));
+    }
     if let Some(base) = record.base_id {
         facts.push((locale.say("fact-base"), base.to_string()));
     }

@@ -1,6 +1,6 @@
 //! How the backups are, for people.
 
-use super::{Align, Table, facts, kind_name, units};
+use super::{Align, Table, facts, kind_name, method_name, units};
 use crate::locale::Locale;
 use cadena::health::{ChainLink, KindHealth, RepositoryHealth, WalHealth};
 use cadena::repository::RunningBackup;
@@ -95,7 +95,7 @@ fn chains_text(links: &[ChainLink], copies: &dyn Fn(&ChainLink) -> String, local
         let validated = link.validation.as_ref().map(|last| validation_text(last, locale, zone));
         let broken = link.broken.then(|| locale.say("status-chain-broken"));
         table.push([
-            format!("{}{} {}", branches(shown, index), link.id, kind_name(link.kind, locale)),
+            format!("{}{} {}", branches(shown, index), link.id, method_name(link.kind, link.method, locale)),
             units::local_time(link.started_at, zone),
             units::size(link.archive_bytes, locale.language()),
             broken.or(validated).unwrap_or_else(|| locale.say("status-not-validated")),
@@ -269,6 +269,7 @@ mod tests {
         ChainLink {
             id: BackupId(id),
             kind,
+            method: Default::default(),
             base_id: base.map(BackupId),
             depth,
             started_at: jiff::Timestamp::UNIX_EPOCH,

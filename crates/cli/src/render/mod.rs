@@ -9,7 +9,7 @@ mod screen;
 mod table;
 pub mod units;
 
-pub use backups::{backup_facts, backup_table, kind_name, state_name};
+pub use backups::{backup_facts, backup_table, kind_name, method_name, state_name};
 pub use health::health_text;
 pub use plan::{plan_text, restored_text};
 pub use problem::{Problem, described, problem_of};

@@ -25,6 +25,15 @@ pub enum BackupError {
     /// Another daemon of this repository has taken it, while this one was paused, say.
     #[error("the {kind} that was due at {scheduled_for} is taken already: backup {id}")]
     BackupTaken { id: String, kind: &'static str, scheduled_for: String },
+    /// `--method logical` of a DIFERENCIAL or INCREMENTAL.
+    #[error("a {kind} can't be logical: it holds blocks that changed, and a dump knows of none")]
+    BackupMethodKind { kind: &'static str },
+    /// `--database` names none.
+    #[error("there is no database {database}; there are: {known}")]
+    BackupUnknownDatabase { database: String, known: String },
+    /// Nothing that could be dumped.
+    #[error("the server has no database that accepts connections and is no template")]
+    BackupNoDatabase {},
     /// There is nothing to put together.
     #[error("backup {id} is a FULL already")]
     BackupMergeAlone { id: String },

@@ -20,7 +20,7 @@ use pgformat::backup_manifest::{BackupManifest, ManifestWalRange};
 use std::sync::Arc;
 use std::time::Instant;
 use vault::archive::{END_OF_TAR_BYTES, MemberKind, SealedArchive, TarMember, frame_size_for};
-use vault::repository::{BackupId, BackupKind, BackupRecord, BackupSlot, BackupState, Repository};
+use vault::repository::{BackupId, BackupKind, BackupMethod, BackupRecord, BackupSlot, BackupState, Repository};
 use vault::storage::PutStream;
 
 /// How many plain bytes of small files make a piece of work, and how many files at the most.
@@ -59,7 +59,10 @@ pub fn merge(
     let result = attempt(repository, id, options, progress, cancel, &mut reserved);
     match (&result, &reserved) {
         (Ok(outcome), Some(_)) => journal::backup_completed(repository, &outcome.record, outcome.seconds),
-        (Err(error), Some(_)) => journal::backup_failed(repository, BackupKind::Full, reserved.as_ref(), error),
+        (Err(error), Some(_)) => {
+            let what = (BackupKind::Full, BackupMethod::Physical);
+            journal::backup_failed(repository, what, reserved.as_ref(), error);
+        }
         // Nothing was begun, so nothing changed in the repository.
         (_, None) => {}
     }

@@ -8,8 +8,8 @@ use crate::reader::WalkNotes;
 use serde_json::json;
 use vault::archive::SealedArchive;
 use vault::repository::{
-    BackupId, BackupRecord, BackupSlot, BackupState, CorruptPage, RECORD_VERSION, RecordBase, RecordEncryption,
-    RecordTablespace,
+    BackupId, BackupMethod, BackupRecord, BackupSlot, BackupState, CorruptPage, RECORD_VERSION, RecordBase,
+    RecordEncryption, RecordTablespace,
 };
 
 /// How many corrupt pages a record names; the others are counted.
@@ -55,6 +55,8 @@ pub(super) fn opened(
         changes_found_by: None,
         changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
+        method: Default::default(),
+        logical: None,
         tablespaces: info
             .tablespaces
             .iter()
@@ -70,6 +72,13 @@ pub(super) fn opened(
         tool_version: options.tool_version.clone(),
         error: None,
     }
+}
+
+/// Makes the record that of a logical backup, which knows no place in the log.
+pub(super) fn make_logical(record: &mut BackupRecord) {
+    record.method = BackupMethod::Logical;
+    record.record_version = record.version();
+    record.reader = "pg_dump".to_owned();
 }
 
 /// Enters the base: what it was when this backup began.

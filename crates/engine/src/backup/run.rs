@@ -27,7 +27,7 @@ use pgformat::{Lsn, TimelineId};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use vault::archive::{END_OF_TAR_BYTES, SealedArchive, frame_size_for};
-use vault::repository::{BackupKind, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError};
+use vault::repository::{BackupKind, BackupMethod, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError};
 use vault::storage::PutStream;
 
 /// How often the session between start and stop is asked whether it still lives.
@@ -103,7 +103,9 @@ pub fn run_backup(
     let result = attempt(settings, repository, request, options, progress, cancel, &mut reserved);
     match &result {
         Ok(outcome) => journal::backup_completed(repository, &outcome.record, outcome.seconds),
-        Err(error) => journal::backup_failed(repository, request.kind, reserved.as_ref(), error),
+        Err(error) => {
+            journal::backup_failed(repository, (request.kind, BackupMethod::Physical), reserved.as_ref(), error)
+        }
     }
     result
 }
@@ -500,7 +502,8 @@ fn read_control_file(reader: &mut dyn SourceReader, cancel: &Cancel) -> Result<V
     Err(BackupError::BackupControlFile { detail }.into())
 }
 
-fn check_same_cluster(repository: &Repository, info: &ClusterInfo) -> Result<(), RepositoryError> {
+/// Refuses a repository of another cluster.
+pub(super) fn check_same_cluster(repository: &Repository, info: &ClusterInfo) -> Result<(), RepositoryError> {
     let description = repository.description();
     if description.system_identifier == info.system_identifier {
         return Ok(());

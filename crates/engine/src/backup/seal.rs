@@ -15,7 +15,8 @@ use vault::storage::PutStream;
 /// PostgreSQL's manifest.
 pub(super) struct Sealer {
     archive: ArchiveWriter,
-    manifest: ManifestSpool,
+    /// `None` of dumps: PostgreSQL has manifests of clusters only.
+    manifest: Option<ManifestSpool>,
     /// The large member in the making: where its content began, and its CRC so far.
     large: Option<(u64, u32)>,
     buffers: BufferPool,
@@ -33,14 +34,22 @@ impl Sealer {
         temporary_folder: &Path,
     ) -> Result<Self, Error> {
         Ok(Sealer {
+            manifest: Some(ManifestSpool::new(version, system_identifier, temporary_folder)?),
+            ..Self::without_manifest(archive, buffers)
+        })
+    }
+
+    /// The same of an archive that gets no manifest.
+    pub fn without_manifest(archive: ArchiveWriter, buffers: BufferPool) -> Self {
+        Sealer {
             archive,
-            manifest: ManifestSpool::new(version, system_identifier, temporary_folder)?,
+            manifest: None,
             large: None,
             buffers,
             pages: PageReport::default(),
             files: 0,
             content_bytes: 0,
-        })
+        }
     }
 
     /// Takes what a worker made; pieces come in the archive's order.
@@ -66,7 +75,10 @@ impl Sealer {
 
     /// Ends the manifest and returns its bytes as a file to read from its beginning, with its length.
     pub fn finish_manifest(&mut self, ranges: &[ManifestWalRange]) -> Result<(Box<dyn Read + Send>, u64), Error> {
-        self.manifest.finish(ranges)
+        match &mut self.manifest {
+            Some(manifest) => manifest.finish(ranges),
+            None => Ok((Box::new(std::io::empty()), 0)),
+        }
     }
 
     /// Writes the archive's index and seek table.
@@ -99,7 +111,7 @@ impl Sealer {
     fn enter(&mut self, member: EncodedMember, base: u64) -> Result<(), Error> {
         if member.kind == MemberKind::File {
             self.files += 1;
-            self.manifest.enter(&member)?;
+            self.manifest.as_mut().map_or(Ok(()), |manifest| manifest.enter(&member))?;
         }
         self.archive.add_member(&ArchiveMember {
             path: member.path,

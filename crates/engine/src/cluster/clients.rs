@@ -27,6 +27,19 @@ impl ClientPrograms {
         self.folder.join(file_name("pg_restore"))
     }
 
+    /// Returns the path of `pg_dumpall`.
+    ///
+    /// # Errors
+    /// `ClusterBinaryMissing` when the folder has none.
+    pub fn dump_all(&self) -> Result<PathBuf, ClusterError> {
+        let path = self.folder.join(file_name("pg_dumpall"));
+        if path.is_file() {
+            return Ok(path);
+        }
+        let (program, looked_in) = ("pg_dumpall".to_owned(), self.folder.display().to_string());
+        Err(ClusterError::ClusterBinaryMissing { program, major: self.version.to_string(), looked_in })
+    }
+
     /// Returns the path of `pg_amcheck`, where the package has it.
     pub fn amcheck(&self) -> Option<PathBuf> {
         Some(self.folder.join(file_name("pg_amcheck"))).filter(|path| path.is_file())

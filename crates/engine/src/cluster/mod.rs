@@ -11,6 +11,7 @@ mod file_access;
 mod libpq;
 mod privileges;
 mod probe;
+mod programs;
 mod query;
 mod replay;
 mod replication;
@@ -27,12 +28,13 @@ pub use clients::{ClientConnection, ClientPrograms};
 pub use connection::{CancelHandle, Connection};
 pub use database::{
     DatabaseFacts, DatabaseNeeds, DatabaseProperties, LiveServer, LocaleProvider, Narrowed, NarrowedError, ObjectId,
-    PreparedTransactions, SwapRefusal, database_names, narrow,
+    PreparedTransactions, Snapshot, SwapRefusal, database_names, narrow,
 };
 pub use error::ClusterError;
 pub use file_access::{FileRange, FileStat, list_directory, read_beginnings, read_file, read_ranges, stat_file};
 pub use privileges::{PrivilegeFinding, required_grants};
 pub use probe::{ClusterInfo, ExternalConfigFile, Tablespace, probe};
+pub(crate) use programs::{Program, RunningProgram};
 pub use query::{QueryResult, Row, SqlParameter, text_array};
 pub use replay::{ReplayState, replay_state};
 pub use replication::{Copied, ReplicationConnection, StandbyStatus, StreamEnd, SystemIdentification, WalBytes};

@@ -33,6 +33,12 @@ pub enum RestoreError {
     /// Failed and running backups don't restore.
     #[error("backup {id} is {state}; only a completed one restores")]
     RestoreNotCompleted { id: String, state: String },
+    /// It holds dumps: no files to restore, no address in the log to recover from.
+    #[error("backup {id} is logical: it holds dumps of databases, and no cluster")]
+    RestoreLogical { id: String },
+    /// A target of recovery together with a backup on which no WAL can be replayed.
+    #[error("backup {id} is logical: nothing can be replayed on it")]
+    RestoreLogicalTarget { id: String },
     /// The archive and its record disagree: a swapped archive or record.
     #[error("the archive of backup {id} has {what} {found}; its record says {recorded}")]
     RestoreMismatch { id: String, what: &'static str, found: String, recorded: String },

@@ -7,6 +7,7 @@
 mod apply;
 mod database;
 mod drill;
+mod dumps;
 mod error;
 mod files;
 mod note;
@@ -29,6 +30,7 @@ pub use drill::{
     Assertion, AssertionOutcome, DRILL_LEVEL, DRILLS_PREFIX, DrillFinding, DrillReport, DrillRequest, DrillTimes,
     LastDrill, LastDrills, drill,
 };
+pub(crate) use dumps::Dumps;
 pub use error::RestoreError;
 pub(crate) use files::{Layout, survey};
 pub use note::RestoreNote;

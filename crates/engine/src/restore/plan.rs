@@ -226,6 +226,9 @@ fn choose_backup(repository: &Repository, selector: RestoreSelector) -> Result<B
     if record.state != BackupState::Completed {
         return Err(RestoreError::RestoreNotCompleted { id, state: word(&record.state) }.into());
     }
+    if !record.is_physical() {
+        return Err(RestoreError::RestoreLogical { id }.into());
+    }
     Ok(record)
 }
 

@@ -28,6 +28,15 @@ pub(super) fn judge(view: &RetentionView, policy: &Policy, now: &Zoned) -> Vec<B
     if let Some(newest) = sound.last() {
         keep(newest.id, RetentionReason::RetentionNewest {});
     }
+    // It counts by itself: a dump stands for no cluster, and so displaces none of the chains.
+    let is_logical = |record: &&BackupRecord| {
+        record.state == BackupState::Completed
+            && !record.is_physical()
+            && !view.contents.without_archive.contains(&record.id)
+    };
+    if let Some(newest) = records.iter().rev().find(is_logical) {
+        keep(newest.id, RetentionReason::RetentionNewestLogical {});
+    }
     let fulls = sound.iter().rev().filter(|record| record.kind == BackupKind::Full);
     for full in fulls.take(policy.min_chains as usize) {
         keep(full.id, RetentionReason::RetentionChain { min_chains: policy.min_chains });
@@ -49,7 +58,7 @@ pub(super) fn judge(view: &RetentionView, policy: &Policy, now: &Zoned) -> Vec<B
     }
     for record in records {
         let doubtful = view.contents.unreadable.iter().find(|doubtful| doubtful.may_stand_on(record.id));
-        if let Some(doubtful) = doubtful.filter(|_| record.state == BackupState::Completed) {
+        if let Some(doubtful) = doubtful.filter(|_| record.state == BackupState::Completed && record.is_physical()) {
             keep(record.id, RetentionReason::RetentionDoubt { object: doubtful.key.clone() });
         }
         let archive = BackupName::of_archive(&record.archive_name).map(|name| archive_key(&name));
@@ -103,6 +112,7 @@ fn verdict(record: &BackupRecord, reason: Option<RetentionReason>, policy: &Poli
     BackupVerdict {
         id: record.id,
         kind: record.kind,
+        method: record.method,
         state: record.state,
         archive_name: record.archive_name.clone(),
         started_at: record.started_at,

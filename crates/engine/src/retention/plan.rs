@@ -3,7 +3,7 @@ use super::{Policy, RetentionView, backups};
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use vault::repository::{BackupId, BackupKind, BackupState};
+use vault::repository::{BackupId, BackupKind, BackupMethod, BackupState};
 
 /// What stays, what goes, and why. Nothing has been touched.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +25,8 @@ pub struct BackupVerdict {
     pub id: BackupId,
     /// What it holds.
     pub kind: BackupKind,
+    /// What it is made of.
+    pub method: BackupMethod,
     /// Whether it is complete.
     pub state: BackupState,
     /// The file name of its archive.
@@ -48,6 +50,8 @@ pub enum RetentionReason {
     RetentionInPeriod { day: String },
     /// Of those that can be restored it is the newest.
     RetentionNewest {},
+    /// Of the logical backups it is the newest.
+    RetentionNewestLogical {},
     /// Its FULL is among so many newest ones.
     RetentionChain { min_chains: u32 },
     /// The next backup may stand on it.

@@ -1,21 +1,31 @@
-use super::{ValidationHistory, ValidationLevel, ValidationReport, validate_recorded};
+use super::{ValidationHistory, ValidationLevel, ValidationReport, ValidationRequest, validate_recorded};
+use crate::cluster::BinarySearch;
 use crate::{Cancel, Error, Progress};
 use std::time::{Duration, Instant};
 use vault::repository::{BackupRecord, Repository};
 
 /// What one round of validations may take.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct DueValidations {
     /// How much is read.
     pub level: ValidationLevel,
     /// Workers.
     pub jobs: usize,
+    /// Where PostgreSQL's programs may be.
+    pub search: BinarySearch,
     /// A backup is due again so long after its last validation; one that never was validated always is.
     pub again_after: Duration,
     /// No validation begins after so long; one that has begun ends.
     pub budget: Option<Duration>,
     /// Who asks, such as `user@host`.
     pub by: String,
+}
+
+impl DueValidations {
+    /// Says how each backup is looked at.
+    pub fn request(&self) -> ValidationRequest {
+        ValidationRequest { level: self.level, jobs: self.jobs, search: self.search.clone() }
+    }
 }
 
 /// How one backup of a round fared: a report, or why it could not be looked at.
@@ -60,7 +70,7 @@ pub fn validate_due(
         if due.budget.is_some_and(|budget| begin.elapsed() >= budget) {
             break;
         }
-        let outcome = validate_recorded(repository, &record, due.level, due.jobs, &due.by, progress, cancel);
+        let outcome = validate_recorded(repository, &record, &due.request(), &due.by, progress, cancel);
         match outcome {
             Err(error) if error.is_cancelled() => return Err(error),
             outcome => outcomes.push((record, outcome)),

@@ -48,13 +48,27 @@ pub(super) fn inspect_archive(
         }
     };
     let pages = PageChecker::new(record, relation_segment_blocks);
-    let mut check = match TarCheck::new(reader, pages, manifest) {
-        Ok(check) => check,
+    match TarCheck::new(reader, pages, manifest) {
+        Ok(check) => check_tar_stream(reader, check, jobs, progress, cancel, findings),
         Err(error) => {
             enter(error, findings)?;
-            return Ok(nothing);
+            Ok(nothing)
         }
-    };
+    }
+}
+
+/// Decodes every frame, and holds the tar stream against the index.
+///
+/// # Errors
+/// Only those that keep the archive from being read.
+pub(super) fn check_tar_stream(
+    reader: &ArchiveReader,
+    mut check: TarCheck<'_>,
+    jobs: usize,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+    findings: &mut Findings,
+) -> Result<Outcome, Error> {
     let decoded = decode_in_order(reader, jobs, cancel, |plain, content| {
         progress.advance(plain.end - plain.start);
         match content {
@@ -70,7 +84,7 @@ pub(super) fn inspect_archive(
         // The index ended early: what comes after can't be named.
         Err(error) => {
             enter(error, findings)?;
-            Ok(nothing)
+            Ok(Outcome { files: 0, pages: 0 })
         }
     }
 }

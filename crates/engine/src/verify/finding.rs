@@ -55,6 +55,8 @@ pub enum FindingKind {
     VerifyManifestChecksum { path: String },
     /// The manifest's value is not the record's: system identifier, start LSN or stop LSN.
     VerifyManifestMismatch { what: &'static str, found: String, recorded: String },
+    /// pg_restore can't read a dump.
+    VerifyDump { database: String, detail: String },
     /// There are more findings than the report lists.
     VerifyMoreFindings { count: u64 },
 }

@@ -4,6 +4,7 @@
 
 mod campaign;
 mod deep;
+mod dumps;
 mod error;
 pub(crate) mod finding;
 mod history;
@@ -20,7 +21,7 @@ pub use finding::{Finding, FindingKind, FindingSeverity};
 pub use history::{LastValidation, ValidationHistory, ValidationResult};
 pub(crate) use manifest::MANIFEST_PATH;
 pub use recorded::validate_recorded;
-pub use validate::{ValidationLevel, ValidationReport, validate};
+pub use validate::{ValidationLevel, ValidationReport, ValidationRequest, validate};
 
 /// The name of the event that tells of a validation.
 pub const VALIDATION_EVENT: &str = "validation";

@@ -1,4 +1,4 @@
-use super::{FindingSeverity, ValidationLevel, ValidationReport, ValidationResult, validate};
+use super::{FindingSeverity, ValidationReport, ValidationRequest, ValidationResult, validate};
 use crate::journal::{error_value, note};
 use crate::{Cancel, Error, Progress};
 use serde_json::{Value, json};
@@ -24,29 +24,34 @@ impl ValidationReport {
 /// Validates one completed backup, and enters the outcome into the repository's journal. `by` says who asked, such as `user@host`.
 ///
 /// # Errors
-/// Those of [`validate`]: the archive could not be looked at. That is entered too, as FALLIDO; a cancelled validation is not.
+/// Those of [`validate`]: the archive could not be looked at. That is entered too, as FALLIDO; a cancelled validation is not, nor one for
+/// which a program is missing.
 ///
 /// # Cancellation
 /// Ends with `cancelled`; nothing is entered.
 pub fn validate_recorded(
     repository: &Repository,
     record: &BackupRecord,
-    level: ValidationLevel,
-    jobs: usize,
+    request: &ValidationRequest,
     by: &str,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<ValidationReport, Error> {
-    let outcome = validate(repository, record, level, jobs, progress, cancel);
+    let outcome = validate(repository, record, request, progress, cancel);
     let entry = match &outcome {
         Ok(report) => Some((report.result(), of_report(report))),
-        Err(error) if error.is_cancelled() || error.key() == "verify-not-completed" => None,
+        // Without pg_restore nothing is known of a dump: that is no fault of the backup.
+        Err(error)
+            if ["cancelled", "verify-not-completed", "cluster-binary-missing"].contains(&error.key().as_str()) =>
+        {
+            None
+        }
         Err(error) => Some((ValidationResult::Failed, json!({ "error": error_value(error) }))),
     };
     if let Some((result, mut details)) = entry {
         details["name"] = record.archive_name.as_str().into();
         details["kind"] = record.kind.word().into();
-        details["level"] = serde_json::to_value(level).unwrap_or_default();
+        details["level"] = serde_json::to_value(request.level).unwrap_or_default();
         details["result"] = result.word().into();
         details["sha256_expected"] = record.sha256.clone().into();
         details["by"] = by.into();

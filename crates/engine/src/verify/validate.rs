@@ -1,6 +1,8 @@
 use super::deep::{enter, inspect_archive};
+use super::dumps::inspect_dumps;
 use super::finding::{Finding, FindingSeverity, Findings};
 use super::{VerifyError, tar_check};
+use crate::cluster::BinarySearch;
 use crate::{Cancel, Error, Phase, Progress};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -18,7 +20,8 @@ pub enum ValidationLevel {
     /// Existence, size, SHA-256 of the archive; that the backups it stands on are there and the right ones.
     Checksum,
     /// Also every frame decodes, tar headers equal the index, every member's CRC-32C, every page's checksum, files of changes are what
-    /// their heads say, the manifest lists exactly the members, WAL segments from start to stop are there.
+    /// their heads say, the manifest lists exactly the members, WAL segments from start to stop are there. Of a logical backup,
+    /// that pg_restore reads every dump from end to end.
     Deep,
 }
 
@@ -52,21 +55,40 @@ impl ValidationReport {
     }
 }
 
-/// Validates one completed backup with `jobs` workers.
+/// How a backup is looked at.
+#[derive(Debug, Clone)]
+pub struct ValidationRequest {
+    /// How much is read.
+    pub level: ValidationLevel,
+    /// Workers.
+    pub jobs: usize,
+    /// Where PostgreSQL's programs may be: dumps are read by pg_restore.
+    pub search: BinarySearch,
+}
+
+impl ValidationRequest {
+    /// Asks for a look with programs from the usual places.
+    pub fn new(level: ValidationLevel, jobs: usize) -> Self {
+        ValidationRequest { level, jobs, search: BinarySearch::default() }
+    }
+}
+
+/// Validates one completed backup.
 ///
 /// # Errors
-/// `VerifyNotCompleted`; `StorageIo`, `StorageDenied` when the archive can't be read at all. Damage is no error but a finding.
+/// `VerifyNotCompleted`; `ClusterBinaryMissing` when a logical backup is looked into and no pg_restore knows its dumps; `StorageIo`,
+/// `StorageDenied` when the archive can't be read at all. Damage is no error but a finding.
 ///
 /// # Cancellation
 /// Ends with `cancelled`; nothing is left behind.
 pub fn validate(
     repository: &Repository,
     record: &BackupRecord,
-    level: ValidationLevel,
-    jobs: usize,
+    request: &ValidationRequest,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<ValidationReport, Error> {
+    let ValidationRequest { level, jobs, .. } = *request;
     let started = Instant::now();
     if record.state != BackupState::Completed {
         let state = serde_json::to_value(record.state).ok().and_then(|state| state.as_str().map(str::to_owned));
@@ -83,6 +105,9 @@ pub fn validate(
     // An archive with a wrong digest is looked into all the same: the findings say which files suffered.
     if level == ValidationLevel::Deep && sha256_found.is_some() {
         match repository.open_archive(record) {
+            Ok(reader) if !record.is_physical() => {
+                outcome = inspect_dumps(reader, record, request, progress, cancel, &mut findings)?;
+            }
             Ok(reader) => outcome = inspect_archive(&reader, record, jobs, progress, cancel, &mut findings)?,
             // The size was told above.
             Err(RepositoryError::RepositoryArchiveSize { .. }) => {}

@@ -281,6 +281,8 @@ pub fn seal(
         changes_found_by: None,
         changes_passed_over: vec![],
         merged_from: vec![],
+        method: Default::default(),
+        logical: None,
         tablespaces: vec![],
         corrupt_pages: vec![],
         corrupt_pages_total: 0,

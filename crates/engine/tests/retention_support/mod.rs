@@ -20,6 +20,7 @@ pub enum Step {
     Write { bytes: u64 },
     BackUp { kind: BackupKind, bytes: u64, minutes: u32 },
     Fail { kind: BackupKind, orphan: bool },
+    Dump { minutes: u32 },
     Merge { which: usize },
     Rewind { which: usize, bytes: u64 },
     SetClock { days: i32 },
@@ -85,6 +86,7 @@ impl World {
             Step::Write { bytes } => self.write(*bytes),
             Step::BackUp { kind, bytes, minutes } => self.back_up(*kind, *bytes, *minutes),
             Step::Fail { kind, orphan } => self.fail(*kind, *orphan),
+            Step::Dump { minutes } => self.dump(*minutes),
             Step::Merge { which } => self.merge(*which),
             Step::Rewind { which, bytes } => self.rewind(*which, *bytes),
             Step::SetClock { days } => self.clock_minutes += i64::from(*days) * 24 * 60,
@@ -124,6 +126,16 @@ impl World {
         self.records.iter().filter(|record| record.state == BackupState::Completed)
     }
 
+    /// A logical FULL.
+    fn dump(&mut self, minutes: u32) {
+        let mut record = self.record(BackupKind::Full, BackupState::Completed);
+        self.minutes += i64::from(minutes);
+        record.method = BackupMethod::Logical;
+        record.record_version = record.version();
+        record.finished_at = Some(self.clock());
+        self.records.push(record);
+    }
+
     /// The timelines that a recovery to the end of `timeline` goes through, the newest first: each with where it is entered and left.
     pub fn way(&self, timeline: u32, forgotten: bool) -> Vec<(u32, u64, u64)> {
         let mut way = vec![(timeline, 0, u64::MAX)];
@@ -139,7 +151,9 @@ impl World {
     /// Whether a backup can be restored: its archive, and those that it stands on.
     pub fn is_restorable(&self, record: &BackupRecord) -> bool {
         let is_whole = record.state == BackupState::Completed && !self.without_archive.contains(&record.id);
+        let is_of_files = record.method == BackupMethod::Physical;
         is_whole
+            && is_of_files
             && record.base_id.is_none_or(|base| {
                 self.records.iter().find(|found| found.id == base).is_some_and(|base| self.is_restorable(base))
             })
@@ -147,7 +161,8 @@ impl World {
 
     /// Whether a backup lies on a way, by an address of it.
     pub fn lies_on(way: &[(u32, u64, u64)], record: &BackupRecord, lsn: Option<Lsn>) -> bool {
-        let (timeline, lsn) = (record.timeline.unwrap().0, lsn.unwrap().0);
+        let (Some(timeline), Some(lsn)) = (record.timeline, lsn) else { return false };
+        let (timeline, lsn) = (timeline.0, lsn.0);
         way.iter().any(|(on, _, left_at)| *on == timeline && lsn <= *left_at)
     }
 
@@ -265,6 +280,8 @@ impl World {
             changes_found_by: None,
             changes_passed_over: Vec::new(),
             merged_from: Vec::new(),
+            method: Default::default(),
+            logical: None,
             tablespaces: Vec::new(),
             corrupt_pages: Vec::new(),
             corrupt_pages_total: 0,

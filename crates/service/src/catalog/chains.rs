@@ -40,12 +40,13 @@ pub(super) fn chain_rows(contents: &RepositoryContents) -> Vec<ChainRow> {
     rows
 }
 
-/// Returns the completed backups that have their archive.
+/// Returns the completed physical backups that have their archive.
 fn usable(contents: &RepositoryContents) -> impl Iterator<Item = &BackupRecord> {
     contents
         .records
         .iter()
-        .filter(|record| record.state == BackupState::Completed && !contents.without_archive.contains(&record.id))
+        .filter(|record| record.state == BackupState::Completed && record.is_physical())
+        .filter(|record| !contents.without_archive.contains(&record.id))
 }
 
 /// Returns the last backup of a path that is no INCREMENTAL.

@@ -180,7 +180,7 @@ fn of_running(repository: &Repository, running: &RunningBackup, error: Option<St
         lsn_fin: None,
         estado: state.word(),
         error_mensaje: error,
-        metadata: json!({ "host": running.host, "pid": running.pid }),
+        metadata: json!({ "host": running.host, "pid": running.pid, "method": running.method }),
         creado_por: running.tool_version.clone(),
     }
 }

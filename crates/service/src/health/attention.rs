@@ -140,7 +140,8 @@ pub(super) fn of_space(space: &Space, contents: &RepositoryContents) -> Vec<Atte
     let fulls = contents
         .records
         .iter()
-        .filter(|record| record.state == BackupState::Completed && record.kind == BackupKind::Full);
+        .filter(|record| record.state == BackupState::Completed && record.kind == BackupKind::Full)
+        .filter(|record| record.is_physical());
     let Some(full) = fulls.max_by_key(|record| record.id) else { return Vec::new() };
     let needed_bytes = full.archive_bytes.saturating_add(full.archive_bytes / 10);
     let short = space.free_bytes.filter(|free| *free < needed_bytes);

@@ -2,7 +2,7 @@ use engine::verify::{LastValidation, ValidationHistory};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use vault::repository::{BackupId, BackupKind, BackupRecord, BackupState, RepositoryContents};
+use vault::repository::{BackupId, BackupKind, BackupMethod, BackupRecord, BackupState, RepositoryContents};
 
 /// One completed backup in its place among those that it stands on.
 #[derive(Debug, Clone, Serialize)]
@@ -11,6 +11,8 @@ pub struct ChainLink {
     pub id: BackupId,
     /// Its kind.
     pub kind: BackupKind,
+    /// What it is made of.
+    pub method: BackupMethod,
     /// What it stands on.
     pub base_id: Option<BackupId>,
     /// How far it is indented below its FULL: an INCREMENTAL stands one step below its FULL or DIFERENCIAL, however many other
@@ -53,6 +55,7 @@ pub(super) fn chain_links(contents: &RepositoryContents, history: &ValidationHis
         links.push(ChainLink {
             id: record.id,
             kind: record.kind,
+            method: record.method,
             base_id: record.base_id,
             depth,
             started_at: record.started_at,

@@ -6,7 +6,7 @@ use vault::repository::{BackupId, BackupKind, BackupRecord, BackupState, Reposit
 /// A backup that is so much later than its time is late: it may be running, or about to be tried again.
 const LATE_AFTER: SignedDuration = SignedDuration::from_hours(2);
 
-/// A kind of backup: its last one, its next.
+/// A kind of backup: its last one, its next. Logical backups are none of it: the schedule takes physical ones.
 #[derive(Debug, Clone, Serialize)]
 pub struct KindHealth {
     /// The kind.
@@ -43,7 +43,8 @@ fn completed(contents: &RepositoryContents) -> impl Iterator<Item = &BackupRecor
 /// Looks at each kind.
 pub(super) fn kinds(contents: &RepositoryContents, due: &[JobDue], now: Timestamp) -> Vec<KindHealth> {
     let of_kind = |kind| {
-        let last = completed(contents).filter(|record| record.kind == kind).max_by_key(|record| record.id);
+        let of_cluster = completed(contents).filter(|record| record.is_physical());
+        let last = of_cluster.filter(|record| record.kind == kind).max_by_key(|record| record.id);
         let due = due.iter().find(|due| due.kind == kind);
         KindHealth {
             kind,
@@ -60,7 +61,8 @@ pub(super) fn kinds(contents: &RepositoryContents, due: &[JobDue], now: Timestam
 /// Tells whether the run that was due at `due` is missing. A FULL does for any kind: without a base, it was taken instead.
 fn is_late(contents: &RepositoryContents, kind: BackupKind, due: Timestamp, now: Timestamp) -> bool {
     let does = |record: &BackupRecord| {
-        (record.kind == kind || record.kind == BackupKind::Full)
+        record.is_physical()
+            && (record.kind == kind || record.kind == BackupKind::Full)
             && (record.started_at >= due || record.scheduled_for == Some(due))
     };
     now.duration_since(due) > LATE_AFTER && !completed(contents).any(does)

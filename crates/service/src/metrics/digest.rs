@@ -4,12 +4,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use vault::journal::{Journal, JournalError, JournalEvent};
-use vault::repository::Repository;
+use vault::repository::{BackupMethod, Repository};
 
 /// Where the journal lies; a listing tells whether anything was written since.
 const EVENTS_PREFIX: &str = "events/";
 /// Jobs whose failures the events of their backups tell.
 const BACKUP_JOBS: [&str; 3] = ["FULL", "DIFERENCIAL", "INCREMENTAL"];
+
+/// What a logical FULL is called among the kinds of backup.
+pub(crate) const LOGICAL: &str = "LOGICAL";
 
 /// The last failure of something that has not gone well since.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +26,7 @@ pub struct Failure {
 /// Counts and last times of the journal's events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JournalDigest {
-    /// Attempts at backups: by kind and outcome (`completed`, `failed`).
+    /// Attempts at backups: by kind, or `LOGICAL`, and outcome (`completed`, `failed`).
     pub attempts: BTreeMap<(String, &'static str), u64>,
     /// Validations by result, in the seed's words.
     pub validations: BTreeMap<String, u64>,
@@ -40,7 +43,7 @@ pub struct JournalDigest {
 }
 
 impl JournalDigest {
-    /// Returns the kinds of backup whose last attempt failed.
+    /// Returns the kinds of backup, and `LOGICAL`, whose last attempt failed.
     pub fn failing_backups(&self) -> &BTreeMap<String, Failure> {
         &self.failing_backups
     }
@@ -59,7 +62,13 @@ impl JournalDigest {
     pub fn add(&mut self, event: &JournalEvent) {
         let text = |name: &str| event.details.get(name).and_then(Value::as_str).map(str::to_owned);
         let failure = || Failure { at: event.at, error: event.details.get("error").cloned().unwrap_or(Value::Null) };
-        if let (Some(outcome), Some(kind)) = (attempt_outcome(&event.event), text("kind")) {
+        // A dump does for nothing that is due, and a backup of the cluster for no dump.
+        let kind = if text("method").as_deref() == Some(BackupMethod::Logical.word()) {
+            Some(LOGICAL.to_owned())
+        } else {
+            text("kind")
+        };
+        if let (Some(outcome), Some(kind)) = (attempt_outcome(&event.event), kind) {
             *self.attempts.entry((kind.clone(), outcome)).or_default() += 1;
             if outcome == "failed" {
                 self.failing_backups.insert(kind, failure());
@@ -67,7 +76,7 @@ impl JournalDigest {
                 // One that was taken instead of another does for it.
                 self.failing_backups.remove(&kind);
                 if kind == "FULL" {
-                    self.failing_backups.clear();
+                    self.failing_backups.retain(|kind, _| kind == LOGICAL);
                 }
             }
             return;

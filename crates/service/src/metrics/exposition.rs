@@ -1,4 +1,4 @@
-use super::{METRICS, MetricKind, Snapshot};
+use super::{LOGICAL, METRICS, MetricKind, Snapshot};
 use engine::restore::LastDrill;
 use engine::verify::ValidationResult;
 use jiff::Timestamp;
@@ -108,6 +108,10 @@ impl Page {
             for kind in BackupKind::ALL {
                 let is_failing = journal.failing_backups().contains_key(kind.word());
                 self.set_for("cadena_backup_failing", ("kind", kind.word()), flag(is_failing));
+            }
+            if journal.attempts.keys().any(|(kind, _)| kind == LOGICAL) {
+                let is_failing = journal.failing_backups().contains_key(LOGICAL);
+                self.set_for("cadena_backup_failing", ("kind", LOGICAL), flag(is_failing));
             }
             for ((kind, outcome), count) in &journal.attempts {
                 let labels = vec![("kind", kind.clone()), ("outcome", (*outcome).to_owned())];

@@ -12,6 +12,7 @@ mod snapshot;
 mod source;
 mod table;
 
+pub(crate) use digest::LOGICAL;
 pub use digest::{Failure, JournalDigest, JournalFollower};
 pub use error::MetricsError;
 pub use exposition::{CONTENT_TYPE, exposition};

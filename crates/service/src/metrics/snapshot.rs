@@ -63,7 +63,7 @@ pub struct CatalogFacts {
 pub struct BackupSums {
     /// By kind and state: how many, and bytes of their archives.
     pub sums: Vec<(BackupKind, BackupState, u64, u64)>,
-    /// The newest completed one of each kind.
+    /// The newest completed physical one of each kind.
     pub last: Vec<LastBackup>,
 }
 
@@ -92,8 +92,11 @@ impl BackupSums {
                 let bytes = records().map(|record| record.archive_bytes).sum();
                 sums.sums.push((kind, state, records().count() as u64, bytes));
             }
-            let completed =
-                contents.records.iter().filter(|record| record.kind == kind && record.state == BackupState::Completed);
+            // Of the cluster: an alert on their age must not be put at rest by a dump.
+            let completed = contents
+                .records
+                .iter()
+                .filter(|record| record.kind == kind && record.state == BackupState::Completed && record.is_physical());
             sums.last.extend(completed.max_by_key(|record| record.id).map(LastBackup::of));
         }
         sums

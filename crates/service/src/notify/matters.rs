@@ -2,13 +2,14 @@
 
 use super::{Matter, Occasion};
 use crate::health::{Attention, RepositoryHealth};
-use crate::metrics::JournalDigest;
+use crate::metrics::{JournalDigest, LOGICAL};
 use engine::wal::WindowGap;
 use jiff::Timestamp;
 use pgformat::{Lsn, TimelineId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use vault::journal::{EventLevel, JournalEvent};
+use vault::repository::BackupMethod;
 
 /// A problem that the state of the repository alone does not show. Serializes to `{"key": …, arguments}`.
 #[allow(missing_docs, reason = "each variant says what its fields are")]
@@ -131,7 +132,9 @@ fn of_attention(attention: &Attention) -> Matter {
 pub fn news(event: &JournalEvent) -> Option<Matter> {
     let text = |name: &str| event.details.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
     let number = |name: &str| event.details.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let (kind, name, level) = (text("kind"), text("name"), text("level"));
+    let is_dump = text("method") == BackupMethod::Logical.word();
+    let kind = if is_dump { LOGICAL.to_owned() } else { text("kind") };
+    let (name, level) = (text("name"), text("level"));
     let (news, occasion, gravity) = match event.event.as_str() {
         "backup-started" => (News::NewsBackupStarted { kind, name }, Occasion::Start, EventLevel::Info),
         "backup-completed" => {

@@ -1,6 +1,7 @@
 //! What a channel needs to know, and whether it makes sense.
 
 use super::{NotifyError, Occasion, Secret, template};
+use crate::metrics::LOGICAL;
 use std::path::PathBuf;
 use std::time::Duration;
 use vault::repository::BackupKind;
@@ -135,9 +136,11 @@ impl ChannelSettings {
 
     fn wants_kind(&self, matter: &super::Matter) -> bool {
         let kind = matter.arguments.get("kind").and_then(serde_json::Value::as_str);
+        // Of FULL backups, logical ones are; but a ping for the cluster's must not come for a dump.
+        let is_dump = |known: BackupKind| kind == Some(LOGICAL) && known == BackupKind::Full && !self.is_ping();
         match (self.kinds.is_empty(), kind) {
             (true, _) => true,
-            (false, Some(kind)) => self.kinds.iter().any(|known| known.word() == kind),
+            (false, Some(kind)) => self.kinds.iter().any(|known| known.word() == kind || is_dump(*known)),
             // What is about no backup concerns whoever is told of problems; a ping of one kind of backup means only that.
             (false, None) => !self.is_ping(),
         }

@@ -78,7 +78,7 @@ impl Planner {
                 JobMemory { rule, done_until, owed: None, last: None }
             });
         }
-        let has_backup = records.iter().any(|record| record.state == BackupState::Completed);
+        let has_backup = records.iter().any(is_whole_cluster);
         if is_first && !has_backup && *schedule.rule(Job::Full) != Rule::Off {
             memory.entry(Job::Full).owed = Some(memory.first_start);
         }
@@ -233,7 +233,7 @@ impl Planner {
         let is_first_full = run.job == Job::Full && run.due_at == self.memory.first_start;
         records.iter().rev().find(|record| {
             let is_it = is_completed_for(record, run.job) && record.scheduled_for == Some(run.due_at);
-            is_it || (is_first_full && record.state == BackupState::Completed)
+            is_it || (is_first_full && is_whole_cluster(record))
         })
     }
 
@@ -337,7 +337,13 @@ impl Memory {
 
 /// Tells whether a record is of a completed backup of a job's kind.
 fn is_completed_for(record: &BackupRecord, job: Job) -> bool {
-    record.state == BackupState::Completed && Some(record.kind) == job.backup_kind()
+    is_whole_cluster(record) && Some(record.kind) == job.backup_kind()
+}
+
+/// Tells whether a record is of a completed backup of the whole cluster. Dumps, which somebody takes beside the schedule, do for nothing
+/// that is due.
+fn is_whole_cluster(record: &BackupRecord) -> bool {
+    record.state == BackupState::Completed && record.is_physical()
 }
 
 fn add(instant: Timestamp, duration: SignedDuration) -> Timestamp {

@@ -1,6 +1,6 @@
 use super::{BackupResult, ServiceSettings};
-use engine::backup::{BackupRequest, run_backup};
-use engine::{Cancel, Phase, Progress};
+use engine::backup::{BackupOutcome, BackupRequest, LogicalRequest, run_backup, run_logical};
+use engine::{Cancel, Error, Phase, Progress};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use vault::repository::{BackupId, BackupKind};
@@ -36,16 +36,35 @@ impl BackupService {
         self.backup(BackupRequest::of(BackupKind::Incremental), progress, cancel)
     }
 
+    /// Takes a logical FULL: dumps of these databases, or of all when none is named. No other backup stands on it.
+    pub fn logical(&self, databases: &[String], progress: &dyn Progress, cancel: &Cancel) -> BackupResult {
+        let ServiceSettings { connection, repository, backup, binaries, .. } = &self.settings;
+        let request = LogicalRequest { databases: databases.to_vec(), search: binaries.clone() };
+        Self::result_of(BackupKind::Full, progress, |watched| {
+            run_logical(connection, repository, &request, backup, watched, cancel)
+        })
+    }
+
     /// Takes a backup; see [`engine::backup::run_backup`]. Whether it succeeded, the result says.
     pub fn backup(&self, request: BackupRequest, progress: &dyn Progress, cancel: &Cancel) -> BackupResult {
-        let begin = Instant::now();
         let ServiceSettings { connection, repository, backup, .. } = &self.settings;
+        Self::result_of(request.kind, progress, |watched| {
+            run_backup(connection, repository, request, backup, watched, cancel)
+        })
+    }
+
+    fn result_of(
+        kind: BackupKind,
+        progress: &dyn Progress,
+        take: impl FnOnce(&dyn Progress) -> Result<BackupOutcome, Error>,
+    ) -> BackupResult {
+        let begin = Instant::now();
         let watched = Watched { progress, id: AtomicU64::new(0) };
-        match run_backup(connection, repository, request, backup, &watched, cancel) {
+        match take(&watched) {
             Ok(outcome) => BackupResult::completed(outcome.record, outcome.seconds),
             Err(error) => {
                 let id = Some(watched.id.into_inner()).filter(|id| *id > 0).map(BackupId);
-                BackupResult::failed(request.kind, id, begin.elapsed().as_secs_f64(), error)
+                BackupResult::failed(kind, id, begin.elapsed().as_secs_f64(), error)
             }
         }
     }

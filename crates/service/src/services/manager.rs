@@ -138,5 +138,7 @@ fn restore_points(health: &RepositoryHealth, contents: &RepositoryContents) -> V
             backup_count: contents.chain(record).ok()?.len(),
         })
     };
-    completed.filter(|record| !contents.without_archive.contains(&record.id)).filter_map(point).collect()
+    // Dumps restore one database each, to their own instant only.
+    let of_cluster = completed.filter(|record| record.is_physical());
+    of_cluster.filter(|record| !contents.without_archive.contains(&record.id)).filter_map(point).collect()
 }

@@ -246,8 +246,8 @@ impl RestoreService {
         cancel: &Cancel,
     ) -> Result<Result<String, String>, Error> {
         let due = &self.settings.validation;
-        let (repository, jobs) = (&self.settings.repository, due.jobs);
-        match validate_recorded(repository, record, due.level, jobs, &due.by, progress, cancel) {
+        let repository = &self.settings.repository;
+        match validate_recorded(repository, record, &due.request(), &due.by, progress, cancel) {
             Ok(report) if report.is_valid() => Ok(Ok(format!("SHA-256 {}", report.sha256_found.unwrap_or_default()))),
             Ok(report) => {
                 let text =

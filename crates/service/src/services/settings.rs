@@ -50,6 +50,7 @@ impl ServiceSettings {
             validation: DueValidations {
                 level: ValidationLevel::Checksum,
                 jobs,
+                search: BinarySearch::default(),
                 again_after: Duration::from_secs(7 * 86_400),
                 budget: None,
                 by: format!("cadena@{}", vault::storage::host_name()),

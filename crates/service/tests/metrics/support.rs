@@ -79,6 +79,8 @@ impl Scene {
             changes_found_by: None,
             changes_passed_over: Vec::new(),
             merged_from: Vec::new(),
+            method: Default::default(),
+            logical: None,
             tablespaces: Vec::new(),
             corrupt_pages: Vec::new(),
             corrupt_pages_total: 0,

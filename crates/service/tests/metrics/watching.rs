@@ -10,6 +10,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+use vault::journal::EventLevel;
 
 struct Keys;
 
@@ -110,6 +111,37 @@ fn a_failure_its_end_and_a_success_are_told_by_whoever_looks() {
     scene.backup_completed("INCREMENTAL");
     assert_eq!(look(), ["News news-backup-completed", "Resolved problem-backup-failing/INCREMENTAL"]);
     assert_eq!(look(), [""; 0]);
+}
+
+#[test]
+fn a_dump_ends_no_problem_of_the_clusters_backups_nor_they_its_own() {
+    let scene = Scene::new();
+    scene.full();
+    scene.backup_completed("FULL");
+    let (url, titles) = listen();
+    let look = || {
+        let notifier = notifier(&scene, &url);
+        assert!(look_once(settings(&scene, &notifier), Duration::from_secs(20)));
+        let mut told: Vec<_> = titles.try_iter().collect();
+        told.sort();
+        told
+    };
+    assert_eq!(look(), [""; 0]);
+    let dump = |level, event: &str| {
+        let error = serde_json::json!({"key": "cluster-connect", "detail": "no"});
+        let details = serde_json::json!({"kind": "FULL", "method": "logical", "name": "x.backup", "error": error});
+        scene.event(level, event, details);
+    };
+    scene.backup_failed("FULL");
+    assert_eq!(look(), ["Problem problem-backup-failing/FULL"]);
+    dump(EventLevel::Info, "backup-completed");
+    assert_eq!(look(), ["News news-backup-completed"], "the cluster has no backup yet");
+    dump(EventLevel::Error, "backup-failed");
+    assert_eq!(look(), ["Problem problem-backup-failing/LOGICAL"]);
+    scene.backup_completed("FULL");
+    assert_eq!(look(), ["News news-backup-completed", "Resolved problem-backup-failing/FULL"]);
+    dump(EventLevel::Info, "backup-completed");
+    assert_eq!(look(), ["News news-backup-completed", "Resolved problem-backup-failing/LOGICAL"]);
 }
 
 #[test]

@@ -75,6 +75,8 @@ pub fn completed(
         changes_found_by: base.map(|_| "wal".to_owned()),
         changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
+        method: Default::default(),
+        logical: None,
         tablespaces: Vec::new(),
         corrupt_pages: Vec::new(),
         corrupt_pages_total: 0,

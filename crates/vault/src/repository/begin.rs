@@ -4,7 +4,7 @@ use super::contents::FoundRecord;
 use super::layout::{BackupName, DESCRIPTION_KEY, LOCK_KEY, REMOVALS_KEY, SEQUENCE_KEY, archive_key, record_key};
 use super::record_file::{self, ID_LIMIT};
 use super::running::HolderNote;
-use super::{BackupId, BackupKind, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError};
+use super::{BackupId, BackupKind, BackupMethod, BackupRecord, BackupSlot, BackupState, Repository, RepositoryError};
 use super::{RunningBackup, RunningWork};
 use crate::journal::{EventLevel, Journal, NewEvent};
 use crate::storage::{Exclusion, LockAttempt, LockGuard, StorageError};
@@ -25,7 +25,19 @@ impl Repository {
     /// # Errors
     /// `RepositoryBusy` when another backup or a cleanup runs; `RepositoryUnreadable` when the sequence of ids can't be read.
     pub fn begin_backup(&self, kind: BackupKind, now: &jiff::Zoned) -> Result<BackupSlot, RepositoryError> {
-        let mut running = RunningBackup::of_this_process(kind, now.timestamp());
+        self.begin(RunningBackup::of_this_process(kind, now.timestamp()), now)
+    }
+
+    /// The same for a logical FULL.
+    ///
+    /// # Errors
+    /// Those of [`Self::begin_backup`].
+    pub fn begin_logical(&self, now: &jiff::Zoned) -> Result<BackupSlot, RepositoryError> {
+        let running = RunningBackup::of_this_process(BackupKind::Full, now.timestamp());
+        self.begin(RunningBackup { method: BackupMethod::Logical, ..running }, now)
+    }
+
+    fn begin(&self, mut running: RunningBackup, now: &jiff::Zoned) -> Result<BackupSlot, RepositoryError> {
         let mut guard = self.take_lock(&running)?;
         // What a cleanup could not remove is in no backup's way: it stays named, and the next one tries again.
         if let Err(error) = self.finish_removals().map(drop) {
@@ -120,7 +132,8 @@ impl Repository {
 
     /// Enters a backup whose process died into the journal. That it can't be is no reason not to take the next one.
     fn tell_of_interruption(&self, record: &BackupRecord) {
-        let details = json!({ "kind": record.kind, "name": record.archive_name, "error": record.error });
+        let details =
+            json!({ "kind": record.kind, "method": record.method, "name": record.archive_name, "error": record.error });
         let event = NewEvent::new(EventLevel::Error, "backup-failed", Some(record.id), details);
         if let Err(error) = Journal::of(self).append(jiff::Timestamp::now(), event) {
             tracing::warn!(%error, "the interrupted backup could not be entered into the journal");

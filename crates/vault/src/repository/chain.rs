@@ -1,6 +1,8 @@
 //! Which backups does one stand on? The chain from a FULL to a backup, and every reason to distrust it.
 
-use super::{BackupId, BackupKind, BackupRecord, BackupState, Repository, RepositoryContents, RepositoryError};
+use super::{
+    BackupId, BackupKind, BackupMethod, BackupRecord, BackupState, Repository, RepositoryContents, RepositoryError,
+};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -48,12 +50,15 @@ impl RepositoryContents {
         Ok(chain)
     }
 
-    /// Returns the completed backups whose archive and whole chain are there: those of which [`Self::chain`] makes no complaint.
+    /// Returns the completed physical backups whose archive and whole chain are there, of which [`Self::chain`] makes no complaint:
+    /// those that restore to a cluster.
     pub fn restorable(&self) -> BTreeSet<BackupId> {
         let mut restorable = BTreeSet::new();
         // In ascending order: what is said of a base holds for all that stands on it.
         for record in &self.records {
-            let is_there = record.state == BackupState::Completed && !self.without_archive.contains(&record.id);
+            let is_there = record.state == BackupState::Completed
+                && record.is_physical()
+                && !self.without_archive.contains(&record.id);
             let stands = match record.base_id {
                 None => true,
                 Some(base_id) => restorable.contains(&base_id) && self.base_of(record, base_id).is_ok(),
@@ -109,6 +114,9 @@ fn check_kind(link: &BackupRecord, base: &BackupRecord) -> Result<(), ChainFault
     };
     if base.state != BackupState::Completed {
         return fault(base.state.word(), BackupState::Completed.word());
+    }
+    if !base.is_physical() {
+        return fault(base.method.word(), BackupMethod::Physical.word());
     }
     match link.kind {
         BackupKind::Full => fault(base.kind.word(), "-"),

@@ -29,6 +29,9 @@ pub enum RepositoryError {
     /// No backup is COMPLETADO.
     #[error("there is no completed backup")]
     RepositoryEmpty {},
+    /// Databases can be restored from it, a cluster can't. `id` is the newest logical backup.
+    #[error("there are logical backups only, of which {id} is the newest")]
+    RepositoryOnlyLogical { id: String },
     /// The record is there, the archive is not.
     #[error("the archive of backup {id}, {object}, is missing")]
     RepositoryArchiveMissing { id: String, object: String },

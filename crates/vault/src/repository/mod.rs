@@ -26,8 +26,8 @@ pub use layout::{
 };
 pub use open::Repository;
 pub use record::{
-    BackupId, BackupKind, BackupRecord, BackupState, CorruptPage, RECORD_VERSION, RECORD_VERSION_LIMIT, RecordBase,
-    RecordEncryption, RecordTablespace,
+    BackupId, BackupKind, BackupMethod, BackupRecord, BackupState, CorruptPage, LogicalContents, LogicalDatabase,
+    RECORD_VERSION, RECORD_VERSION_LIMIT, RecordBase, RecordEncryption, RecordTablespace,
 };
 pub use removal::{CleanupSlot, RefusedRemoval, RemovedBackup};
 pub use running::{RunningBackup, RunningWork};

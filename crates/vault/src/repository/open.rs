@@ -104,22 +104,26 @@ impl Repository {
         }
     }
 
-    /// Returns the newest completed backup: the one with the highest id, whatever the clock said.
+    /// Returns the newest completed backup that restores to a cluster: the physical one with the highest id, whatever the clock said.
     ///
     /// Never an older one in its place, which would restore older data unasked: it is returned even if its archive is missing
     /// (then [`Repository::open_archive`] tells), and an unreadable record that may be newer is an error.
     ///
     /// # Errors
-    /// `RepositoryEmpty`, `RepositoryUnreadable`.
+    /// `RepositoryEmpty`, `RepositoryOnlyLogical`, `RepositoryUnreadable`.
     pub fn latest(&self) -> Result<BackupRecord, RepositoryError> {
         let contents = self.contents()?;
         let completed = contents.records.into_iter().filter(|record| record.state == BackupState::Completed);
-        let latest = completed.max_by_key(|record| record.id);
+        let (physical, logical): (Vec<_>, Vec<_>) = completed.partition(BackupRecord::is_physical);
+        let latest = physical.into_iter().max_by_key(|record| record.id);
         let mut doubtful = contents.unreadable.into_iter().filter(|unreadable| unreadable.key != LOCK_KEY);
         match (doubtful.find(|doubtful| latest.as_ref().is_none_or(|latest| may_be_newer(doubtful, latest))), latest) {
             (Some(doubtful), _) => Err(self.unreadable_record(doubtful)),
             (None, Some(latest)) => Ok(latest),
-            (None, None) => Err(RepositoryError::RepositoryEmpty {}),
+            (None, None) => Err(match logical.iter().map(|record| record.id).max() {
+                Some(id) => RepositoryError::RepositoryOnlyLogical { id: id.to_string() },
+                None => RepositoryError::RepositoryEmpty {},
+            }),
         }
     }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 /// The version of a record that says nothing that a program of the first version must not pass over.
 pub const RECORD_VERSION: u32 = 1;
-/// The version of a record whose archive a program of the first version can't read; the newest that this one reads.
+/// The version of a record whose archive a program of the first version can't read, or must not take for a base: of encrypted and of
+/// logical backups; the newest that this program reads.
 pub const RECORD_VERSION_LIMIT: u32 = 2;
 
 /// Numbers a backup in its repository, from 1; never used again, even when the backup is gone.
@@ -23,6 +24,17 @@ pub enum BackupKind {
     /// The blocks changed since the newest backup of any kind.
     #[serde(rename = "INCREMENTAL")]
     Incremental,
+}
+
+/// Says what a backup is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupMethod {
+    /// The cluster's files and their WAL: restores to a cluster, is a base for increments, begins a recovery.
+    #[default]
+    Physical,
+    /// Dumps of databases: each restores into a running server. Always a FULL; nothing stands on it, and no WAL can be replayed on it.
+    Logical,
 }
 
 /// Says how far a backup came. Serializes as the seed's word. PENDIENTE and VALIDANDO live in the catalog only.
@@ -48,6 +60,9 @@ pub struct BackupRecord {
     pub id: BackupId,
     /// What it holds.
     pub kind: BackupKind,
+    /// What it is made of; absent in records of programs that knew physical backups only.
+    #[serde(default)]
+    pub method: BackupMethod,
     /// The backup whose blocks this one changes; `None` for a FULL.
     pub base_id: Option<BackupId>,
     /// What that backup was when this one was taken, so that another one in its place is found out; `None` for a FULL.
@@ -74,7 +89,7 @@ pub struct BackupRecord {
     pub server_version: String,
     /// Whether a standby was read.
     pub from_standby: bool,
-    /// `None` in a backup that failed before it began.
+    /// `None` in a backup that failed before it began, and in a logical one, as are the next two.
     pub start_lsn: Option<Lsn>,
     /// Where the WAL that the backup needs ends.
     pub stop_lsn: Option<Lsn>,
@@ -99,7 +114,7 @@ pub struct BackupRecord {
     pub encryption: Option<RecordEncryption>,
     /// zstd level.
     pub compression_level: i32,
-    /// `local` or `sql`: how the files were read.
+    /// `local` or `sql`: how the files were read; `merge`; `pg_dump` of a logical backup.
     pub reader: String,
     /// How changed blocks were found; `None` for a FULL.
     pub changes_found_by: Option<String>,
@@ -109,6 +124,9 @@ pub struct BackupRecord {
     /// The chain whose blocks were put together to make this FULL without the server, base first; else empty.
     #[serde(default)]
     pub merged_from: Vec<BackupId>,
+    /// What a completed logical backup holds; `None` in every other.
+    #[serde(default)]
+    pub logical: Option<LogicalContents>,
     /// Every tablespace but `pg_default` and `pg_global`.
     pub tablespaces: Vec<RecordTablespace>,
     /// Pages whose checksum stayed wrong when they were read again; the first 1,000.
@@ -136,7 +154,7 @@ pub struct RecordEncryption {
 impl BackupRecord {
     /// Returns the version that a record like this must have.
     pub fn version(&self) -> u32 {
-        if self.encryption.is_some() { RECORD_VERSION_LIMIT } else { RECORD_VERSION }
+        if self.encryption.is_some() || !self.is_physical() { RECORD_VERSION_LIMIT } else { RECORD_VERSION }
     }
 }
 
@@ -149,6 +167,34 @@ pub struct RecordBase {
     pub timeline: TimelineId,
     /// Digest of its archive.
     pub sha256: String,
+}
+
+/// What a logical backup holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogicalContents {
+    /// The version of pg_dump: a pg_restore of that version or a later one reads the dumps.
+    pub dump_version: MajorVersion,
+    /// Whether the roles' password hashes are in it.
+    pub role_passwords: bool,
+    /// The databases, in the order in which they were dumped. At least one.
+    pub databases: Vec<LogicalDatabase>,
+}
+
+/// One database's dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogicalDatabase {
+    /// The database's OID.
+    pub oid: u32,
+    /// The database's name.
+    pub name: String,
+    /// The folder in the archive, below `databases/`.
+    pub folder: String,
+    /// The instant as of which it was dumped.
+    pub snapshot_at: jiff::Timestamp,
+    /// Length of the dump: of all its parts.
+    pub dump_bytes: u64,
+    /// How many parts it lies in.
+    pub parts: u64,
 }
 
 /// Says where a tablespace was.
@@ -183,6 +229,27 @@ impl BackupState {
             BackupState::Completed => "COMPLETADO",
             BackupState::Failed => "FALLIDO",
         }
+    }
+}
+
+impl BackupMethod {
+    pub(super) fn is_physical(&self) -> bool {
+        *self == BackupMethod::Physical
+    }
+
+    /// Returns the word of records and of the command line: `physical`, `logical`.
+    pub fn word(self) -> &'static str {
+        match self {
+            BackupMethod::Physical => "physical",
+            BackupMethod::Logical => "logical",
+        }
+    }
+}
+
+impl BackupRecord {
+    /// Tells whether it is of the cluster's files: only such a backup is a base, begins a chain, or restores to a cluster.
+    pub fn is_physical(&self) -> bool {
+        self.method == BackupMethod::Physical
     }
 }
 

@@ -1,10 +1,11 @@
 //! Records as files: strict where a mistake could mislead a restore, tolerant of fields that a later program adds.
 
 use super::layout::{BackupName, record_key};
-use super::record::{RECORD_VERSION, RECORD_VERSION_LIMIT};
-use super::{BackupId, BackupKind, BackupRecord, BackupState, RunningBackup};
+use super::record::{LogicalContents, LogicalDatabase, RECORD_VERSION, RECORD_VERSION_LIMIT};
+use super::{BackupId, BackupKind, BackupMethod, BackupRecord, BackupState, RunningBackup};
 use super::{RepositoryDescription, RepositoryError, UnreadableRecord};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// The largest record that is read. The largest that is written has 1,000 corrupt pages and every tablespace: below 1 MiB.
 pub(super) const RECORD_LIMIT_BYTES: u64 = 16 << 20;
@@ -71,6 +72,14 @@ pub(super) fn check(record: &BackupRecord, description: &RepositoryDescription) 
     demand(record.kind != BackupKind::Full || record.base_id.is_none(), "a FULL has a base_id")?;
     demand(record.base_id.is_some() || record.base.is_none(), "it describes a base and has no base_id")?;
     demand(record.kind == BackupKind::Full || record.merged_from.is_empty(), "merged_from is not that of a FULL")?;
+    if record.method == BackupMethod::Logical {
+        demand(record.kind == BackupKind::Full, "a logical backup is no FULL")?;
+        demand(record.merged_from.is_empty(), "a logical backup was merged")?;
+        let no_lsn = record.start_lsn.is_none() && record.stop_lsn.is_none() && record.timeline.is_none();
+        demand(no_lsn, "a logical backup has an LSN or a timeline")?;
+    }
+    let has_dumps = record.method == BackupMethod::Logical && record.state == BackupState::Completed;
+    demand(record.logical.is_some() == has_dumps, "logical is not that of a completed logical backup")?;
     match record.state {
         BackupState::InProgress => Err("a record is written only when a backup has ended".to_owned()),
         BackupState::Failed => {
@@ -84,6 +93,9 @@ pub(super) fn check(record: &BackupRecord, description: &RepositoryDescription) 
             demand(record.base_id.is_none() || record.base.is_some(), "base is missing")?;
             demand(record.archive_bytes > 0, "archive_bytes is 0")?;
             demand(record.sha256.as_deref().is_some_and(is_sha256), "sha256 is no SHA-256")?;
+            if let Some(logical) = &record.logical {
+                return check_logical(logical);
+            }
             demand(record.timeline.is_some_and(|timeline| timeline.0 > 0), "timeline is missing")?;
             demand(record.wal_segment_size.is_some(), "wal_segment_size is missing")?;
             let block = record.block_size_bytes;
@@ -96,9 +108,31 @@ pub(super) fn check(record: &BackupRecord, description: &RepositoryDescription) 
     }
 }
 
+/// Checks that each dump can be found, and none is found twice.
+fn check_logical(logical: &LogicalContents) -> Result<(), String> {
+    if logical.databases.is_empty() {
+        return Err("a logical backup has no database".to_owned());
+    }
+    let mut folders = HashSet::new();
+    let mut names = HashSet::new();
+    for database in &logical.databases {
+        let LogicalDatabase { name, folder, dump_bytes, parts, .. } = database;
+        if folder.is_empty() || folder.contains('/') || folder.starts_with('.') {
+            return Err(format!("{folder:?} is no folder of a dump"));
+        }
+        if !folders.insert(folder) || !names.insert(name) {
+            return Err(format!("database {name:?} comes twice"));
+        }
+        if *dump_bytes == 0 || *parts == 0 {
+            return Err(format!("the dump of database {name:?} is empty"));
+        }
+    }
+    Ok(())
+}
+
 /// Makes the FALLIDO record of a backup of which only the holder's text is known.
 pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescription, error: Value) -> BackupRecord {
-    BackupRecord {
+    let record = BackupRecord {
         record_version: RECORD_VERSION,
         id: running.id,
         kind: running.kind,
@@ -130,13 +164,16 @@ pub(super) fn interrupted(running: &RunningBackup, description: &RepositoryDescr
         changes_found_by: None,
         changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
+        method: running.method,
+        logical: None,
         tablespaces: Vec::new(),
         corrupt_pages: Vec::new(),
         corrupt_pages_total: 0,
         warnings: Vec::new(),
         tool_version: running.tool_version.clone(),
         error: Some(error),
-    }
+    };
+    BackupRecord { record_version: record.version(), ..record }
 }
 
 /// Returns the error that tells of a process which died, or gave up without a word.

@@ -1,5 +1,5 @@
 use super::layout::BackupName;
-use super::{BackupId, BackupKind, RemovedBackup, RepositoryError};
+use super::{BackupId, BackupKind, BackupMethod, RemovedBackup, RepositoryError};
 use serde::{Deserialize, Serialize};
 
 /// What the holder of the lock does.
@@ -40,6 +40,9 @@ pub struct RunningBackup {
     pub id: BackupId,
     /// What is being made.
     pub kind: BackupKind,
+    /// What it is made of. Absent in the text of a physical backup.
+    #[serde(default, skip_serializing_if = "BackupMethod::is_physical")]
+    pub method: BackupMethod,
     /// File name without folder; empty until one has been reserved.
     pub archive_name: String,
     /// When the lock was asked for.
@@ -59,6 +62,7 @@ impl RunningBackup {
             work: RunningWork::Backup,
             id: BackupId(0),
             kind,
+            method: BackupMethod::Physical,
             archive_name: String::new(),
             started_at,
             host: crate::storage::host_name(),

@@ -97,6 +97,8 @@ pub fn completed(slot: &BackupSlot, content: &[u8]) -> BackupRecord {
         changes_found_by: None,
         changes_passed_over: Vec::new(),
         merged_from: Vec::new(),
+        method: Default::default(),
+        logical: None,
         tablespaces: Vec::new(),
         corrupt_pages: Vec::new(),
         corrupt_pages_total: 0,

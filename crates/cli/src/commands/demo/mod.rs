@@ -19,7 +19,7 @@ use cadena::reader::ReaderChoice;
 use cadena::repository::{BackupKind, BackupRecord, FORMAT_VERSION, Repository, RepositoryDescription};
 use cadena::restore::{RestoreOutcome, RestoreRequest, RestoreSelector, apply, plan};
 use cadena::storage::LocalFolder;
-use cadena::verify::{ValidationLevel, ValidationReport, validate};
+use cadena::verify::{ValidationLevel, ValidationReport, ValidationRequest, validate};
 use cadena::wal::create_slot;
 use load::Load;
 use report::DemoReport;
@@ -138,8 +138,10 @@ fn validate_deeply(
     repository: &Repository,
     backup: &BackupRecord,
 ) -> Result<ValidationReport, Failure> {
-    let (level, jobs) = (ValidationLevel::Deep, session.settings.jobs);
-    Ok(validate(repository, backup, level, jobs, &*session.progress(), &session.cancel)?)
+    let settings = &session.settings;
+    let (level, jobs, search) = (ValidationLevel::Deep, settings.jobs, settings.binaries.clone());
+    let request = ValidationRequest { level, jobs, search };
+    Ok(validate(repository, backup, &request, &*session.progress(), &session.cancel)?)
 }
 
 fn restore(session: &Session, stage: &Stage, repository: &Repository) -> Result<RestoreOutcome, Failure> {

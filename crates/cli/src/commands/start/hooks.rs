@@ -74,7 +74,7 @@ impl Hooks<'_> {
 impl DaemonHooks for Hooks<'_> {
     fn validate(&self, _run: &Run, cancel: &Cancel) -> Result<RunSummary, RunFailure> {
         let settings = &self.session.settings;
-        let due = settings.validation.due(settings.jobs, self.session.who());
+        let due = settings.validation.due(settings.jobs, &settings.binaries, self.session.who());
         let round = validate_due(&self.repository, &due, Timestamp::now(), &SilentProgress, cancel)?;
         let is_damaged =
             |outcome: &Result<ValidationReport, cadena::Error>| !outcome.as_ref().is_ok_and(ValidationReport::is_valid);

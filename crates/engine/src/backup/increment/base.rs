@@ -35,7 +35,7 @@ pub(crate) struct BaseChoice {
 }
 
 /// Looks for the base of a backup of `kind`: of a DIFERENCIAL the newest FULL, of an INCREMENTAL the newest backup. Newest is
-/// what reaches furthest in the log. One that can't be used is passed over for the next.
+/// what reaches furthest in the log; dumps are none of it. One that can't be used is passed over for the next.
 ///
 /// # Errors
 /// None of a single backup: those are reasons to pass it over.
@@ -47,7 +47,9 @@ pub(crate) fn choose_base(
     path: &TimelinePath,
 ) -> BaseChoice {
     let fits = |record: &&BackupRecord| {
-        record.state == BackupState::Completed && (kind == BackupKind::Incremental || record.kind == BackupKind::Full)
+        record.state == BackupState::Completed
+            && record.is_physical()
+            && (kind == BackupKind::Incremental || record.kind == BackupKind::Full)
     };
     let mut candidates: Vec<&BackupRecord> = contents.records.iter().filter(fits).collect();
     candidates.sort_by_key(|record| std::cmp::Reverse((record.stop_lsn, record.id)));

@@ -3,10 +3,10 @@
 use super::narrow::Narrowed;
 use crate::cluster::{ClusterError, Connection, SqlParameter};
 use pgformat::MajorVersion;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Who sorts and compares (upstream `pg_collation.h`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LocaleProvider {
     /// The C library.
@@ -18,7 +18,7 @@ pub enum LocaleProvider {
 }
 
 /// A row of pg_database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseFacts {
     /// Its number.
     pub oid: u32,
@@ -47,7 +47,7 @@ pub struct DatabaseFacts {
 }
 
 /// What the server must have.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DatabaseNeeds {
     /// Roles that own something.
     pub owners: Vec<String>,
@@ -169,7 +169,7 @@ const SHARED: &str = "SELECT DISTINCT s.deptype, COALESCE(r.rolname, t.spcname) 
      WHERE e.classid = s.classid AND e.objid = s.objid AND e.deptype = 'e'))) ORDER BY 1, 2";
 
 /// Whether the superuser that initdb made owns anything that is dumped.
-const INITIAL_OWNER: &str = "SELECT rolname FROM pg_catalog.pg_authid WHERE oid = 10 AND (\
+const INITIAL_OWNER: &str = "SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10 AND (\
      EXISTS (SELECT FROM pg_catalog.pg_database WHERE oid = $1::oid AND datdba = 10) \
      OR EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclrole = 10) \
      OR EXISTS (SELECT FROM pg_catalog.pg_subscription WHERE subowner = 10 AND subdbid = $1::oid) \

@@ -162,6 +162,36 @@ impl LiveServer {
         super::database_names(&mut self.connection)
     }
 
+    /// Returns the names of the databases that `pg_dumpall` would dump with their rows but for templates: those that accept connections.
+    ///
+    /// # Errors
+    /// `ClusterSql`, `ClusterConnectionLost`.
+    pub fn dumpable_databases(&mut self) -> Result<Vec<String>, ClusterError> {
+        let sql =
+            "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
+        self.names("list the databases", sql)
+    }
+
+    /// Tells whether the role may read the password hashes of roles.
+    ///
+    /// # Errors
+    /// `ClusterSql`, `ClusterConnectionLost`.
+    pub fn may_read_passwords(&mut self) -> Result<bool, ClusterError> {
+        let sql = "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')";
+        self.connection.query("ask for the role's rights", sql, &[])?.boolean(0, 0)
+    }
+
+    /// Returns the settings that connect to the database that this session is in.
+    pub fn settings(&self) -> &ConnectionSettings {
+        &self.settings
+    }
+
+    /// Returns the name of that database.
+    pub fn present_database(&self) -> &str {
+        let name = self.settings.keywords.iter().find(|(keyword, _)| keyword == "dbname");
+        name.map_or(MAINTENANCE[0], |(_, name)| name)
+    }
+
     /// Tells whether there is a database of this name.
     ///
     /// # Errors

@@ -4,9 +4,11 @@ mod facts;
 mod live;
 mod narrow;
 mod properties;
+mod snapshot;
 mod statements;
 
 pub use facts::{DatabaseFacts, DatabaseNeeds, LocaleProvider, PreparedTransactions, database_names};
 pub use live::{LiveServer, SwapRefusal};
 pub use narrow::{Narrowed, NarrowedError, ObjectId, narrow};
 pub use properties::DatabaseProperties;
+pub use snapshot::Snapshot;

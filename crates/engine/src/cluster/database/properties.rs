@@ -2,11 +2,11 @@
 
 use super::statements::{identifier, literal, setting_value};
 use crate::cluster::{ClusterError, Connection, SqlParameter};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Owner, rights, settings, comment and the like of a database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseProperties {
     /// Its owner.
     pub owner: String,

@@ -48,7 +48,12 @@ pub(super) fn check_needs(
     Err(DatabaseError::DatabaseMissingRoles { database, server, roles: roles.join(", ") }.into())
 }
 
-/// Checks that the dump fits beside the throw-away cluster, and the database onto the live server's disk where that is ours.
+/// Returns how long a dump of the database may be at most, in a form that compresses.
+pub(super) fn dump_estimate(facts: &DatabaseFacts, parts: DumpParts) -> u64 {
+    if parts == DumpParts::Schema { 0 } else { facts.data_bytes / DUMP_ROOM.1 * DUMP_ROOM.0 }
+}
+
+/// Checks that the dump fits into the folder beside the throw-away cluster, and the database onto the live server's disk where that is ours.
 ///
 /// # Errors
 /// `DatabaseNoSpace`; those of the server's answers.
@@ -57,13 +62,12 @@ pub(super) fn check_room(
     facts: &DatabaseFacts,
     parts: DumpParts,
     folder: &Path,
+    dump_bytes: u64,
 ) -> Result<(), Error> {
-    if parts == DumpParts::Schema {
-        return Ok(());
-    }
-    let dump_bytes = facts.data_bytes / DUMP_ROOM.1 * DUMP_ROOM.0;
     let mut needs = vec![(folder.to_owned(), dump_bytes)];
-    if let Some(directory) = live.local_data_directory()? {
+    if parts != DumpParts::Schema
+        && let Some(directory) = live.local_data_directory()?
+    {
         needs.push((directory, facts.total_bytes));
     }
     for (number, (directory, needed)) in needs.iter().enumerate() {

@@ -42,6 +42,9 @@ pub enum DatabaseError {
     /// The load failed for `reason`, and what was made could not be dropped.
     #[error("the restore failed ({reason}), and the unfinished database {database} could not be dropped: {cause}")]
     DatabaseUnfinished { database: String, reason: String, cause: String },
+    /// `export` of part of a dump.
+    #[error("backup {id} is logical: its dump of {database} is exported as it is, and not in part")]
+    DatabaseDumpWhole { id: String, database: String },
     /// The export's file is there, or can't be written.
     #[error("{file} can't be written: {cause}")]
     DatabaseFile { file: String, cause: String },

@@ -1,9 +1,9 @@
 //! `pg_dump -F c` of a database as it was at any point, or as it is now.
 
-use super::programs::Program;
+use super::dump_source::DumpSource;
 use super::restore::look;
 use super::{DatabaseError, DumpParts};
-use crate::cluster::{BinarySearch, ClientConnection, ClientPrograms, ConnectionSettings, LiveServer};
+use crate::cluster::{BinarySearch, ClientConnection, ClientPrograms, ConnectionSettings, LiveServer, Program};
 use crate::restore::{ThrowAway, ThrowAwayPlan, ThrowAwayRequest};
 use crate::{Cancel, Error, Phase, Progress};
 use pgformat::{Lsn, MajorVersion};
@@ -53,10 +53,11 @@ pub struct ExportOutcome {
     pub warnings: Vec<Value>,
 }
 
-/// Dumps a database into a file in PostgreSQL's custom format. The file has its name only once it is whole, and is its owner's only.
+/// Dumps a database into a file in PostgreSQL's custom format; of a logical backup, copies its dump. The file has its name only once it is whole, and is its owner's only.
 ///
 /// # Errors
-/// `DatabaseFile`, `DatabaseUnknown`, `ClusterBinaryMissing`, `ClusterProgram`, those of the throw-away cluster. No file is left.
+/// `DatabaseFile`, `DatabaseUnknown`, `DatabaseDumpWhole`, `ClusterBinaryMissing`, `ClusterProgram`, those of the throw-away cluster and of
+/// the archive. No file is left.
 ///
 /// # Cancellation
 /// Ends with `cancelled`; no file is left.
@@ -68,6 +69,9 @@ pub fn export_database(
     cancel: &Cancel,
 ) -> Result<ExportOutcome, Error> {
     let started = Instant::now();
+    if let Some(dump) = DumpSource::find(repository, point, &request.database)? {
+        return export_dump(&dump, request, started, progress, cancel);
+    }
     let point = ThrowAwayRequest { database: Some(request.database.clone()), ..point.clone() };
     let plan = ThrowAwayPlan::make(repository, point)?;
     let programs = request.search.find_clients(plan.version(), plan.version())?;
@@ -81,6 +85,36 @@ pub fn export_database(
     throw_away.close()?;
     let file_bytes = file.finish()?;
     Ok(ExportOutcome { file_bytes, seconds: started.elapsed().as_secs_f64(), ..outcome })
+}
+
+/// Copies the dump of a logical backup, byte for byte.
+fn export_dump(
+    dump: &DumpSource,
+    request: &ExportRequest,
+    started: Instant,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<ExportOutcome, Error> {
+    if request.parts != DumpParts::All || !request.tables.is_empty() || !request.schemas.is_empty() {
+        let (id, database) = (dump.record.id.to_string(), request.database.clone());
+        return Err(DatabaseError::DatabaseDumpWhole { id, database }.into());
+    }
+    let file = PartialFile::make(&request.file)?;
+    progress.phase(Phase::Dumping, Some(dump.database.dump_bytes));
+    let mut open =
+        std::fs::File::options().write(true).open(&file.partial).map_err(|error| file_error(&request.file, &error))?;
+    dump.write_to(&mut open, &request.file, progress, cancel)?;
+    let file_bytes = file.finish()?;
+    Ok(ExportOutcome {
+        database: request.database.clone(),
+        file: request.file.clone(),
+        file_bytes,
+        program_version: dump.dump_version,
+        backups: vec![dump.record.id],
+        end_lsn: None,
+        seconds: started.elapsed().as_secs_f64(),
+        warnings: Vec::new(),
+    })
 }
 
 /// The same of a server as it is now.
@@ -198,6 +232,6 @@ impl Drop for PartialFile {
     }
 }
 
-fn file_error(file: &Path, error: &io::Error) -> DatabaseError {
+pub(super) fn file_error(file: &Path, error: &io::Error) -> DatabaseError {
     DatabaseError::DatabaseFile { file: file.display().to_string(), cause: error.to_string() }
 }

@@ -1,10 +1,9 @@
 //! From the throw-away cluster into the live server: dump, load, name.
 
 use super::contents::Contents;
-use super::programs::Program;
 use super::request::kept_name;
 use super::{DatabaseError, DatabaseRequest, DumpParts};
-use crate::cluster::{ClientPrograms, DatabaseFacts, DatabaseProperties, LiveServer, Narrowed, SwapRefusal};
+use crate::cluster::{ClientPrograms, DatabaseFacts, DatabaseProperties, LiveServer, Narrowed, Program, SwapRefusal};
 use crate::restore::ThrowAway;
 use crate::restore::throwaway::folder_error;
 use crate::{Cancel, Error};
@@ -34,7 +33,7 @@ pub(super) fn dump(
         program.arguments([OsString::from("--file"), folder.clone().into()]);
         program.arguments(arguments);
         program.run(cancel)?.check()?;
-        Ok(Dump { folder, list: None })
+        Ok(Dump { path: folder, list: None, only_schema: false })
     };
     let only = (request.parts == DumpParts::Schema).then(|| "--schema-only".to_owned());
     let Some(narrowed) = narrowed else { return Ok(vec![into("dump", only.as_slice())?]) };
@@ -51,20 +50,22 @@ pub(super) fn dump(
     Ok(vec![before, wanted])
 }
 
-/// A dump in a folder.
+/// A dump in a folder or a file.
 pub(super) struct Dump {
-    pub folder: PathBuf,
+    pub path: PathBuf,
     /// Which of its entries are loaded; `None`: all.
     pub list: Option<PathBuf>,
+    /// Whether rows that it holds are left out.
+    pub only_schema: bool,
 }
 
 fn contents(programs: &ClientPrograms, dump: &Dump, cancel: &Cancel) -> Result<Contents, Error> {
-    let text = Program::offline(&programs.restore()).listing(&dump.folder, cancel)?;
+    let text = Program::offline(&programs.restore()).listing(&dump.path, cancel)?;
     Ok(Contents::parse(&text))
 }
 
-fn write_list(dump: &Dump, list: &str) -> Result<PathBuf, Error> {
-    let path = dump.folder.with_extension("list");
+pub(super) fn write_list(dump: &Dump, list: &str) -> Result<PathBuf, Error> {
+    let path = dump.path.with_extension("list");
     std::fs::write(&path, list).map_err(|error| folder_error(&path, error))?;
     Ok(path)
 }
@@ -161,10 +162,11 @@ fn run_restore(
     program.arguments(request.no_tablespaces.then_some("--no-tablespaces"));
     let says_too_much = programs.version >= MajorVersion::V17 && live.version < MajorVersion::V17;
     program.arguments((!says_too_much).then_some("--exit-on-error"));
+    program.arguments(dump.only_schema.then_some("--schema-only"));
     if let Some(list) = &dump.list {
         program.arguments([OsString::from("--use-list"), list.into()]);
     }
-    program.arguments([&dump.folder]);
+    program.arguments([&dump.path]);
     let said = program.run(cancel)?;
     if says_too_much { said.check_but_for_timeout_setting() } else { said.check() }
 }

@@ -6,11 +6,12 @@
 
 mod checks;
 mod contents;
+mod dump_source;
 mod error;
 mod export;
 mod load;
+mod narrow_dump;
 mod outcome;
-pub(super) mod programs;
 mod request;
 mod restore;
 

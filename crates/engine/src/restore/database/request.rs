@@ -1,10 +1,11 @@
 use super::DatabaseError;
+use super::dump_source::DumpSource;
 use crate::Error;
 use crate::cluster::{BinarySearch, ClientPrograms, ClusterError, ConnectionSettings, LiveServer};
 use crate::restore::{RestorePlan, ThrowAwayPlan, ThrowAwayRequest};
 use pgformat::MajorVersion;
 use serde::Serialize;
-use vault::repository::Repository;
+use vault::repository::{BackupRecord, Repository};
 
 /// The longest name of a database (upstream `NAMEDATALEN`).
 const MAX_NAME_BYTES: usize = 63;
@@ -80,18 +81,26 @@ impl DatabaseRequest {
 
 /// What a restore of one database would do. Nothing has been written.
 pub struct DatabasePlan {
-    pub(super) throw_away: ThrowAwayPlan,
+    pub(super) source: DatabaseSource,
     pub(super) live: LiveServer,
     pub(super) programs: ClientPrograms,
 }
 
+/// Where the database comes from.
+pub(super) enum DatabaseSource {
+    /// From a cluster that is restored for that.
+    Point(Box<ThrowAwayPlan>),
+    /// From a dump in a logical backup.
+    Dump(Box<DumpSource>),
+}
+
 impl DatabasePlan {
-    /// Looks at the live server and makes the plan of the throw-away cluster. What can be known of the database itself is known once that
+    /// Looks at the live server and makes the plan of the throw-away cluster, or finds the dump in a logical backup. What can be known of the database itself is known once that
     /// has been recovered; all that is refused then is refused before the live server is changed.
     ///
     /// # Errors
     /// `DatabaseName`, `DatabaseExists`, `DatabaseServerOlder`, `ClusterPrivilege`, `ClusterBinaryMissing`; those of
-    /// [`LiveServer::connect`] and [`ThrowAwayPlan::make`].
+    /// [`LiveServer::connect`] and [`ThrowAwayPlan::make`]; of a logical backup `RestoreLogicalTarget`, `DatabaseUnknown`, and the archive's.
     pub fn make(repository: &Repository, request: &DatabaseRequest) -> Result<Self, Error> {
         check_name(&request.name)?;
         let mut live = LiveServer::connect(&request.into, &[&request.name])?;
@@ -110,16 +119,32 @@ impl DatabasePlan {
             throw_away.users.push(live.role.clone());
         }
         let search: BinarySearch = throw_away.search.clone();
+        if let Some(dump) = DumpSource::find(repository, &throw_away, &request.database)? {
+            check_version(&live, dump.record.postgresql_version)?;
+            let programs = search.find_clients(dump.dump_version, live.version.max(dump.dump_version))?;
+            return Ok(DatabasePlan { source: DatabaseSource::Dump(Box::new(dump)), live, programs });
+        }
         let throw_away = ThrowAwayPlan::make(repository, throw_away)?;
         let source = throw_away.version();
         check_version(&live, source)?;
         let programs = search.find_clients(source, live.version)?;
-        Ok(DatabasePlan { throw_away, live, programs })
+        Ok(DatabasePlan { source: DatabaseSource::Point(Box::new(throw_away)), live, programs })
     }
 
-    /// Returns the plan of the throw-away cluster.
-    pub fn restore(&self) -> &RestorePlan {
-        &self.throw_away.restore
+    /// Returns the plan of the throw-away cluster; `None` when the database comes from a dump.
+    pub fn restore(&self) -> Option<&RestorePlan> {
+        match &self.source {
+            DatabaseSource::Point(throw_away) => Some(&throw_away.restore),
+            DatabaseSource::Dump(_) => None,
+        }
+    }
+
+    /// Returns the logical backup that the database comes from; `None` when a cluster is restored for it.
+    pub fn dump(&self) -> Option<&BackupRecord> {
+        match &self.source {
+            DatabaseSource::Point(_) => None,
+            DatabaseSource::Dump(dump) => Some(&dump.record),
+        }
     }
 
     /// Says which server gets the database.

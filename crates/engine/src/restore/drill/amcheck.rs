@@ -1,9 +1,8 @@
 //! Heaps and indexes against one another, by PostgreSQL's own program.
 
 use super::DrillFinding;
-use crate::cluster::{BinarySearch, Connection, connectable_databases};
+use crate::cluster::{BinarySearch, Connection, Program, connectable_databases};
 use crate::restore::ThrowAway;
-use crate::restore::database::programs::Program;
 use crate::restore::throwaway::SESSION_OPTIONS;
 use crate::verify::finding::Findings;
 use crate::{Cancel, Error};

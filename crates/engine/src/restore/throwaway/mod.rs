@@ -12,6 +12,7 @@ mod raise;
 mod settings;
 mod superuser;
 mod sweep;
+mod work_folder;
 
 pub use error::ThrowAwayError;
 pub(super) use error::folder_error;
@@ -19,3 +20,4 @@ pub use folder::{ThrowAwayPlace, WORK_FOLDER_PREFIX};
 pub use raise::{ThrowAway, ThrowAwayPlan, ThrowAwayRequest};
 pub(super) use superuser::SESSION_OPTIONS;
 pub use sweep::{Swept, sweep};
+pub(super) use work_folder::WorkFolder;

@@ -312,7 +312,8 @@ impl Drop for ThrowAway {
     }
 }
 
-fn choose_owner(named: Option<&str>) -> Result<ServerOwner, ClusterError> {
+/// Returns the user that runs servers.
+pub(super) fn choose_owner(named: Option<&str>) -> Result<ServerOwner, ClusterError> {
     // Not by the work folder's owner, who need not be anyone that runs servers.
     match ServerOwner::choose(named, Path::new("/")) {
         Err(ClusterError::ClusterRoot {}) if named.is_none() => ServerOwner::named("nobody"),

@@ -217,11 +217,21 @@ fn a_channel_hears_only_of_its_occasions_and_kinds() {
     ping.problems(&[of_kind("problem", Occasion::Failure, "FULL")], at(0));
     ping.news(&of_kind("start", Occasion::Start, "FULL"), at(0));
     ping.news(&of_kind("other", Occasion::Success, "INCREMENTAL"), at(0));
+    // A dump is no backup of the cluster: whoever waits for those must go on waiting.
+    ping.news(&of_kind("dump", Occasion::Success, "LOGICAL"), at(0));
     ping.news(&success("validation"), at(0));
     ping.news(&of_kind("fail", Occasion::Failure, "FULL"), at(0));
     ping.news(&of_kind("done", Occasion::Success, "FULL"), at(0));
     let keys: Vec<_> = drain(&mut ping, at(0), Attempt::Taken).into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, ["start", "fail", "done"]);
+    // Whoever reads messages about FULLs reads of dumps, too.
+    let mut mail = settings(&[Occasion::Success]);
+    mail.kinds = vec![BackupKind::Full];
+    let mut mail = Line::new(mail, BTreeMap::new());
+    mail.news(&of_kind("dump", Occasion::Success, "LOGICAL"), at(0));
+    mail.news(&of_kind("other", Occasion::Success, "DIFERENCIAL"), at(0));
+    let keys: Vec<_> = drain(&mut mail, at(0), Attempt::Taken).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["dump"]);
     // Others hear of a failure as a problem, and of its end; not of each attempt.
     let mut line = line();
     line.news(&of_kind("fail", Occasion::Failure, "FULL"), at(0));

@@ -1,15 +1,17 @@
-//! Runs pg_dump and pg_restore: to their ends, or until somebody cancels.
+//! Runs client programs such as pg_dump and pg_restore: to their ends, or until somebody cancels.
 
-use crate::cluster::{ClientConnection, ClusterError};
+use super::{ClientConnection, ClusterError};
 use crate::{Cancel, Error};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How often a running program is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a silent program is waited for before somebody's cancelling is looked for.
+const PIPE_WAIT: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// How long one that was told to end may take; then it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much of what it said goes into an error.
@@ -18,7 +20,7 @@ const TAIL_BYTES: u64 = 4096;
 const CHILD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A run of one program.
-pub(in crate::restore) struct Program {
+pub(crate) struct Program {
     command: Command,
     name: String,
 }
@@ -49,6 +51,15 @@ impl Program {
         command.env_clear().env("PATH", CHILD_PATH).env("LC_ALL", "C").env("HOME", "/").stdin(Stdio::null());
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Program { command, name }
+    }
+
+    /// Lists what a dump contains, and what depends on what.
+    ///
+    /// # Errors
+    /// `ClusterProgram`; `cancelled`.
+    pub fn detailed_listing(mut self, dump: &Path, cancel: &Cancel) -> Result<String, Error> {
+        self.arguments(["--verbose"]);
+        self.listing(dump, cancel)
     }
 
     /// Lists what a dump contains.
@@ -130,6 +141,139 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Runs it with its output in a file, and returns how it ended and what it said besides.
+    ///
+    /// # Errors
+    /// `ClusterProgram` when it can't be run; `cancelled`.
+    pub fn run_into(mut self, file: &File, cancel: &Cancel) -> Result<Said, Error> {
+        let output = file.try_clone().map_err(|error| self.failed(error.to_string()))?;
+        self.command.stdout(output);
+        self.run(cancel)
+    }
+
+    /// Starts it, to be read from while it runs. The thread that starts it must live as long: the kernel ends the program with it.
+    ///
+    /// # Errors
+    /// `ClusterProgram` when it can't be run.
+    pub fn start_reading(mut self) -> Result<RunningProgram, Error> {
+        self.command.stdout(Stdio::piped());
+        self.start()
+    }
+
+    /// Starts it, to be written to while it runs; its output goes nowhere.
+    ///
+    /// # Errors
+    /// `ClusterProgram` when it can't be run.
+    pub fn start_writing(mut self) -> Result<RunningProgram, Error> {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::null());
+        self.start()
+    }
+
+    fn start(mut self) -> Result<RunningProgram, Error> {
+        let spawned = tempfile::tempfile().and_then(|errors| {
+            let child = self.command.stderr(errors.try_clone()?).spawn()?;
+            Ok((errors, child))
+        });
+        let (errors, mut child) = spawned
+            .map_err(|error| self.failed(format!("{}: {error}", self.command.get_program().to_string_lossy())))?;
+        let (output, input) = (child.stdout.take(), child.stdin.take());
+        Ok(RunningProgram { child: Some(child), output, input, errors, name: self.name })
+    }
+}
+
+/// A program that runs beside us. Dropped, it is ended.
+pub(crate) struct RunningProgram {
+    /// `None` once it has ended.
+    child: Option<Child>,
+    output: Option<ChildStdout>,
+    input: Option<ChildStdin>,
+    errors: File,
+    name: String,
+}
+
+impl RunningProgram {
+    /// Reads what it writes next; 0 once it writes no more.
+    ///
+    /// # Errors
+    /// `ClusterProgram`.
+    ///
+    /// # Cancellation
+    /// Ends with `cancelled`, also while the program is silent.
+    pub fn read(&mut self, buffer: &mut [u8], cancel: &Cancel) -> Result<usize, Error> {
+        let Some(output) = &mut self.output else { return Ok(0) };
+        let failed = |detail: String| ClusterError::ClusterProgram { program: self.name.clone(), detail };
+        loop {
+            cancel.check()?;
+            let mut waiting = [rustix::event::PollFd::new(&*output, rustix::event::PollFlags::IN)];
+            let ready = match rustix::event::poll(&mut waiting, Some(&PIPE_WAIT)) {
+                Err(rustix::io::Errno::INTR) => continue,
+                ready => ready.map_err(|error| failed(io::Error::from(error).to_string()))?,
+            };
+            if ready == 0 {
+                continue;
+            }
+            match output.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed(error.to_string()).into()),
+                Ok(read) => return Ok(read),
+            }
+        }
+    }
+
+    /// Gives it more to read. Tells whether it still reads: what ends early says by its end whether that is well.
+    ///
+    /// # Errors
+    /// `ClusterProgram`; `cancelled`.
+    pub fn write(&mut self, bytes: &[u8], cancel: &Cancel) -> Result<bool, Error> {
+        cancel.check()?;
+        let Some(input) = &mut self.input else { return Ok(false) };
+        match input.write_all(bytes) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.input = None;
+                Ok(false)
+            }
+            Err(error) => {
+                Err(ClusterError::ClusterProgram { program: self.name.clone(), detail: error.to_string() }.into())
+            }
+        }
+    }
+
+    /// Gives and takes no more, waits for its end, and returns how that was.
+    ///
+    /// # Errors
+    /// `ClusterProgram`; `cancelled`.
+    pub fn finish(mut self, cancel: &Cancel) -> Result<Said, Error> {
+        (self.input, self.output) = (None, None);
+        let failed =
+            |error: io::Error| ClusterError::ClusterProgram { program: self.name.clone(), detail: error.to_string() };
+        let output = self.errors.try_clone().map_err(failed)?;
+        while let Some(child) = &mut self.child {
+            if let Some(status) = child.try_wait().map_err(failed)? {
+                self.child = None;
+                return Ok(Said { status, output, name: self.name.clone() });
+            }
+            // Dropped, it is ended.
+            cancel.check()?;
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        Err(failed(io::Error::other("it has ended before")).into())
+    }
+}
+
+impl Drop for RunningProgram {
+    fn drop(&mut self) {
+        // First the pipes: who waits for us to read or write must not wait on.
+        (self.input, self.output) = (None, None);
+        if let Some(child) = &mut self.child
+            && let Err(error) = end(child)
+        {
+            tracing::warn!(program = self.name, %error, "a program could not be ended");
+        }
+    }
+}
+
 /// Has the kernel end the program should we be killed: a load that goes on alone would fill a database that nobody finishes.
 #[cfg(target_os = "linux")]
 fn end_with_us(command: &mut Command) {
@@ -164,7 +308,7 @@ fn end(child: &mut Child) -> io::Result<()> {
 }
 
 /// How a program ended, and what it said.
-pub(in crate::restore) struct Said {
+pub(crate) struct Said {
     status: ExitStatus,
     output: File,
     name: String,
@@ -188,6 +332,19 @@ impl Said {
         }
         let text = self.text().unwrap_or_default();
         if only_timeout_setting(&text) { Ok(()) } else { Err(self.failure()) }
+    }
+
+    /// Returns all that it said when it succeeded: warnings.
+    ///
+    /// # Errors
+    /// `ClusterProgram` with the end of what it said, when it failed, or when that can't be read.
+    pub fn warnings(mut self) -> Result<String, Error> {
+        if !self.status.success() {
+            return Err(self.failure());
+        }
+        let said = self.text();
+        said.map(|text| text.trim().to_owned())
+            .map_err(|error| ClusterError::ClusterProgram { program: self.name, detail: error.to_string() }.into())
     }
 
     fn text(&mut self) -> io::Result<String> {
