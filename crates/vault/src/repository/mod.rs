@@ -9,6 +9,7 @@ mod description;
 mod encryption;
 mod error;
 mod layout;
+mod member_list;
 mod open;
 mod record;
 mod record_file;
