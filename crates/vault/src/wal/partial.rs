@@ -44,7 +44,8 @@ struct Encrypted {
     summarizer: SegmentSummarizer,
     summarized: usize,
     said_at: Option<Instant>,
-    whole: Whole,
+    /// Where it goes when it is whole; `None` when it came from there.
+    whole: Option<Whole>,
 }
 
 /// Segments that this process has received whole and that are not sealed yet: without an identity nobody can read them again.
@@ -104,10 +105,11 @@ impl PartialSegment {
             summarizer: SegmentSummarizer::new(geometry, segment),
             summarized: 0,
             said_at: None,
-            whole: archive.whole.clone(),
+            whole: Some(archive.whole.clone()),
         };
         if let Some(whole) = archive.whole.take(segment) {
             encrypted.bytes = whole;
+            encrypted.whole = None;
         } else if let Some(plain) = plain {
             encrypted.bytes = plain;
         } else if !archive.keys().is_empty() {
@@ -222,8 +224,9 @@ impl Drop for PartialSegment {
         if let Some(encrypted) = &mut self.encrypted
             && encrypted.pending.is_none()
             && encrypted.bytes.len() as u64 == size
+            && let Some(whole) = &encrypted.whole
         {
-            encrypted.whole.keep(self.segment, std::mem::take(&mut encrypted.bytes));
+            whole.keep(self.segment, std::mem::take(&mut encrypted.bytes));
         }
     }
 }
@@ -273,5 +276,46 @@ impl Encrypted {
         self.summarized = pending.end;
         self.said_at = Some(Instant::now());
         Some(told_in_plain(&self.summarizer.summary()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encryption::NewIdentity;
+    use crate::repository::{FORMAT_VERSION, Repository, RepositoryDescription};
+    use crate::storage::LocalFolder;
+    use pgformat::{MajorVersion, SystemIdentifier, TimelineId, WalSegmentSize};
+
+    #[test]
+    fn a_whole_segment_is_kept_until_somebody_seals_it_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let geometry = WalGeometry {
+            version: MajorVersion::V17,
+            system_identifier: SystemIdentifier(7),
+            segment_size: WalSegmentSize::new(1 << 20).unwrap(),
+            block_size_bytes: 8192,
+        };
+        let description = RepositoryDescription {
+            format_version: FORMAT_VERSION,
+            system_identifier: geometry.system_identifier,
+            postgresql_version: geometry.version,
+            encryption_recipients: vec![NewIdentity::generate(jiff::Timestamp::UNIX_EPOCH).recipient],
+            created_by: String::new(),
+        };
+        let repository = Repository::create(Arc::new(LocalFolder::new(folder.path())), &description).unwrap();
+        let archive = WalArchive::open_for(&repository, geometry, "test").unwrap();
+        let kept = || archive.whole.0.lock().unwrap().len();
+        let segment = WalSegment { timeline: TimelineId(1), number: 9 };
+        let mut partial = archive.open_partial(segment).unwrap();
+        partial.write(Lsn(9 << 20), &vec![1; 1 << 20]).unwrap();
+        partial.sync().unwrap();
+        assert_eq!(kept(), 0);
+        drop(partial);
+        assert_eq!(kept(), 1);
+        let sealing = archive.open_partial(segment).unwrap();
+        assert_eq!(sealing.read().unwrap(), vec![1; 1 << 20]);
+        drop(sealing);
+        assert_eq!(kept(), 0, "every segment would stay in memory");
     }
 }
