@@ -53,7 +53,9 @@ fn becomes_a_full(version: MajorVersion) {
         &Cancel::new(),
     )
     .unwrap();
-    assert!(deep.findings.is_empty(), "{:?}", deep.findings);
+    // A file that grew while it was read may end within a page: replay mends that, and it is told.
+    let others = deep.findings.iter().filter(|finding| finding.what["key"] != "verify-partial-page");
+    assert_eq!(others.count(), 0, "{:?}", deep.findings);
     let extracted = folder.path().join("extracted");
     extract_with_public_tools(&repository_folder.join("full").join(&full.archive_name), &extracted).unwrap();
     pg_verifybackup(&extracted).unwrap();
