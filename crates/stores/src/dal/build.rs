@@ -9,8 +9,16 @@ use opendal::{Buffer, Builder, Operator};
 use std::time::Duration;
 use vault::storage::StorageError;
 
-/// Makes the operator for an address.
-pub(super) fn operator(address: &Address, patience: Patience) -> Result<Operator, StorageError> {
+/// The same store twice.
+pub(super) struct Operators {
+    /// For single requests, which are tried again above, where it is known what a lost answer means.
+    pub single: Operator,
+    /// For streamed writes and sweeps, whose steps nobody else takes again.
+    pub streams: Operator,
+}
+
+/// Makes the operators for an address.
+pub(super) fn operators(address: &Address, patience: Patience) -> Result<Operators, StorageError> {
     let root = format!("/{}", address.path);
     match address.scheme.as_str() {
         "azblob" => {
@@ -68,14 +76,16 @@ pub(super) fn operator(address: &Address, patience: Patience) -> Result<Operator
     }
 }
 
-fn web(address: &Address, builder: impl Builder, patience: Patience) -> Result<Operator, StorageError> {
+fn web(address: &Address, builder: impl Builder, patience: Patience) -> Result<Operators, StorageError> {
     let client = http(address, patience)?;
     let client = HttpClient::with(Polite { client, longest: patience.give_up_after });
     let operator = Operator::new(builder).map_err(|error| address.bad("url", error.message().to_owned()))?.finish();
-    // Single requests are tried again above; the retries here are for the pieces of a streamed write.
-    let retry = RetryLayer::new().with_max_times(4).with_jitter();
     let time = TimeoutLayer::new().with_timeout(patience.call).with_io_timeout(patience.call * 2);
-    Ok(operator.layer(HttpClientLayer::new(client)).layer(time).layer(retry))
+    let single = operator.layer(HttpClientLayer::new(client)).layer(time);
+    // Pauses of 1, 2, 4 and 8 seconds, as far as the patience reaches.
+    let times = (1..=4).take_while(|times| (1_u64 << times) - 1 <= patience.give_up_after.as_secs()).count();
+    let streams = single.clone().layer(RetryLayer::new().with_max_times(times));
+    Ok(Operators { single, streams })
 }
 
 /// Makes a client whose requests end when nothing comes for too long.

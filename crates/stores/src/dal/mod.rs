@@ -30,6 +30,8 @@ const WRITER: &str = "cadena_writer";
 #[derive(Clone)]
 pub(crate) struct Dal {
     operator: Operator,
+    /// The same, which tries again by itself.
+    streams: Operator,
     runtime: &'static Runtime,
     transfer: Transfer,
     /// Objects are written under a hidden name first.
@@ -47,17 +49,22 @@ impl Dal {
     ) -> Result<Self, StorageError> {
         // Services of OpenDAL may ask for the runtime while they are made.
         let _entered = runtime.enter();
-        let operator = build::operator(address, patience)?;
+        let build::Operators { single: operator, streams } = build::operators(address, patience)?;
         let webdav = match address.scheme.as_str() {
             "webdav" | "webdavs" => Some(webdav::WebDav::new(address, build::http(address, patience)?)),
             _ => None,
         };
         let renames = webdav.is_some();
-        Ok(Dal { operator, runtime, transfer, renames, keeps_writer: !renames, webdav })
+        Ok(Dal { operator, streams, runtime, transfer, renames, keeps_writer: !renames, webdav })
     }
 
     fn wait<T>(&self, future: impl Future<Output = opendal::Result<T>>) -> Result<T, Failure> {
         crate::runtime::wait(self.runtime, future).map_err(|error| failure(&error))
+    }
+
+    /// The same, for steps that nobody above takes again.
+    fn patient(&self) -> Self {
+        Dal { operator: self.streams.clone(), ..self.clone() }
     }
 
     fn write_options(&self, condition: Condition<'_>, writer: &str) -> WriteOptions {
@@ -178,11 +185,11 @@ impl Client for Dal {
     }
 
     fn stream(&self, key: &str, writer: &str) -> Result<Box<dyn ClientStream>, Failure> {
-        Ok(Box::new(stream::DalStream::begin(self.clone(), key, writer, None)?))
+        Ok(Box::new(stream::DalStream::begin(self, key, writer, None)?))
     }
 
     fn resumed_stream(&self, key: &str, writer: &str, size_bytes: u64) -> Result<Box<dyn ClientStream>, Failure> {
-        Ok(Box::new(stream::DalStream::begin(self.clone(), key, writer, Some(size_bytes))?))
+        Ok(Box::new(stream::DalStream::begin(self, key, writer, Some(size_bytes))?))
     }
 
     fn sweep(&self, prefix: &str, exactly: bool, _age_seconds: i64) -> Result<(), Failure> {
@@ -190,7 +197,7 @@ impl Client for Dal {
             // What was never committed there is removed by the store itself.
             return Ok(());
         }
-        hidden::sweep(self, prefix, exactly)
+        hidden::sweep(&self.patient(), prefix, exactly)
     }
 }
 
@@ -211,13 +218,27 @@ fn found(metadata: &Metadata) -> Found {
 /// Understands an error of OpenDAL. Its text has addresses and causes, and no secret; only the first line is kept.
 pub(super) fn failure(error: &opendal::Error) -> Failure {
     let said = said(error);
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match error.kind() {
+        // Azure's code, Google's words: otherwise a container that is missing would be an empty one.
+        ErrorKind::NotFound if says(&["ContainerNotFound", "The specified bucket does not exist"]) => {
+            Failure::Setting { setting: "url", detail: said }
+        }
         ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::Missing,
+        ErrorKind::ConditionNotMatch if says(&["ContainerBeingDeleted", "ContainerDisabled"]) => {
+            Failure::Setting { setting: "url", detail: said }
+        }
         ErrorKind::ConditionNotMatch | ErrorKind::AlreadyExists => Failure::Condition,
+        ErrorKind::PermissionDenied
+            if says(&["AuthenticationFailed", "AuthorizationFailure", "InvalidAuthenticationInfo"]) =>
+        {
+            Failure::Credentials(said)
+        }
         ErrorKind::PermissionDenied => Failure::Denied(said),
         ErrorKind::RateLimited => Failure::Throttled { cause: said, retry_after: None },
         ErrorKind::ConfigInvalid => Failure::Setting { setting: "url", detail: said },
-        _ if error.is_temporary() => Failure::Unreachable(said),
+        // What was tried again in vain is called persistent.
+        _ if error.is_temporary() || error.is_persistent() => Failure::Unreachable(said),
         _ => Failure::Other(said),
     }
 }

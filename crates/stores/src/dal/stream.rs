@@ -21,7 +21,8 @@ enum Sink {
 }
 
 impl DalStream {
-    pub fn begin(client: Dal, key: &str, token: &str, size_bytes: Option<u64>) -> Result<Self, Failure> {
+    pub fn begin(client: &Dal, key: &str, token: &str, size_bytes: Option<u64>) -> Result<Self, Failure> {
+        let client = client.patient();
         let target = if client.renames { hidden::name(key, token) } else { key.to_owned() };
         let sink = match &client.webdav {
             Some(webdav) => {

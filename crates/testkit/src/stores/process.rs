@@ -56,6 +56,12 @@ impl Drop for ServerProcess {
 /// # Panics
 /// When it is missing and required.
 pub(super) fn python() -> Option<PathBuf> {
+    installed("stores/bin/python")
+        .or_else(|| missing("the servers of the stores are missing: run scripts/setup-servers"))
+}
+
+/// Returns where something lies that scripts/setup-servers installs.
+pub(super) fn installed(path: &str) -> Option<PathBuf> {
     let mut folders = vec![PathBuf::from("/var/cache/cadena/servers")];
     if let Some(home) = std::env::var_os("HOME") {
         folders.push(PathBuf::from(home).join(".cache/cadena/servers"));
@@ -63,8 +69,7 @@ pub(super) fn python() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os("CADENA_TEST_SERVERS") {
         folders.insert(0, folder.into());
     }
-    let found = folders.into_iter().map(|folder| folder.join("stores/bin/python")).find(|python| python.exists());
-    found.or_else(|| missing("the servers of the stores are missing: run scripts/setup-servers"))
+    folders.into_iter().map(|folder| folder.join(path)).find(|path| path.exists())
 }
 
 /// Speaks up for what is missing, and gives nothing in its place.
