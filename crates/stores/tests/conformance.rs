@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use stores::{StoreSettings, open};
 use support::{fresh_prefix, s3};
-use testkit::stores::{AzureServer, S3Server, SftpServer, WebDavServer};
+use testkit::stores::{AzureServer, GcsServer, S3Server, SftpServer, WebDavServer};
 use vault::storage::{Storage, conformance};
 
 #[test]
@@ -30,6 +30,16 @@ fn azure_keeps_the_contract_of_a_replica() {
     conformance::run_replica(&|| {
         let mut settings = StoreSettings { url: server.url(&fresh_prefix()), ..StoreSettings::default() };
         settings.secrets.set("account_key", AzureServer::KEY.to_owned());
+        open(&settings).unwrap()
+    });
+}
+
+#[test]
+fn gcs_keeps_the_contract_of_a_replica() {
+    let Some(server) = GcsServer::start() else { return };
+    conformance::run_replica(&|| {
+        let mut settings = StoreSettings { url: server.url(&fresh_prefix()), ..StoreSettings::default() };
+        settings.secrets.set("credentials", server.credentials("credentials"));
         open(&settings).unwrap()
     });
 }

@@ -43,6 +43,12 @@ pub(super) fn operators(address: &Address, patience: Patience) -> Result<Operato
         }
         "gcs" => {
             address.refuse_unknown(&["endpoint", "storage_class"], &["credentials"])?;
+            // OpenDAL encodes others twice for one request, once for the next, and not at all for a third.
+            if !address.path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.*".contains(&byte)) {
+                return Err(
+                    address.bad("url", "on gcs a prefix has letters of ASCII, digits, - _ . * and / only".to_owned())
+                );
+            }
             let mut builder = Gcs::default().bucket(&address.host).root(&root);
             if let Some(endpoint) = address.option("endpoint") {
                 builder = builder.endpoint(endpoint);

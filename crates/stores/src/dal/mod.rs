@@ -239,6 +239,7 @@ pub(super) fn failure(error: &opendal::Error) -> Failure {
         ErrorKind::ConfigInvalid => Failure::Setting { setting: "url", detail: said },
         // What was tried again in vain is called persistent.
         _ if error.is_temporary() || error.is_persistent() => Failure::Unreachable(said),
+        _ if says(&["signing http request"]) => Failure::Credentials(said),
         _ => Failure::Other(said),
     }
 }

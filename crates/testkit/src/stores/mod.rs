@@ -6,6 +6,7 @@
 mod azure;
 mod drive;
 mod fault_proxy;
+mod gcs;
 mod process;
 mod s3;
 mod sftp;
@@ -14,6 +15,7 @@ mod webdav;
 pub use azure::AzureServer;
 pub use drive::DriveServer;
 pub use fault_proxy::{FaultProxy, ProxyFault};
+pub use gcs::GcsServer;
 pub use s3::S3Server;
 pub use sftp::SftpServer;
 pub use webdav::WebDavServer;
