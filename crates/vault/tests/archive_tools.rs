@@ -6,29 +6,11 @@ mod archive_support;
 
 use archive_support::*;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use vault::archive::*;
-
-/// Runs a tool; it must be there, as it is on every system that this project is tested on.
-fn run(program: &str, arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{program} is needed by this test: {error}"));
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    feeder.join().unwrap();
-    output
-}
 
 fn succeeded(output: &Output) -> &[u8] {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -93,7 +75,7 @@ fn zstd_and_tar_extract_what_was_sealed() {
     std::fs::write(&archive, &bytes).unwrap();
     let script =
         format!("set -eu; zstd -dc {} | tar -x -p --warning=no-timestamp -C {}", archive.display(), target.display());
-    succeeded(&run("sh", &["-c", &script], b""));
+    succeeded(&run_tool("sh", &["-c", &script], b""));
     let found = read_tree(&target);
     for item in &items {
         let (kind, mode, modified, content) =
@@ -111,10 +93,10 @@ fn zstd_and_tar_extract_what_was_sealed() {
 #[test]
 fn zstd_finds_every_frame_sound_and_sha256sum_prints_the_same() {
     let (bytes, sealed) = seal(&many_items(), 10_000, 1);
-    succeeded(&run("zstd", &["-t", "-q", "-"], &bytes));
+    succeeded(&run_tool("zstd", &["-t", "-q", "-"], &bytes));
     let (plain, _) = tar_stream(&many_items());
-    assert_eq!(succeeded(&run("zstd", &["-dc", "-q"], &bytes)), plain);
-    let digest = run("sha256sum", &[], &bytes);
+    assert_eq!(succeeded(&run_tool("zstd", &["-dc", "-q"], &bytes)), plain);
+    let digest = run_tool("sha256sum", &[], &bytes);
     assert_eq!(String::from_utf8_lossy(succeeded(&digest)), format!("{}  -\n", sealed.sha256));
 }
 
@@ -125,7 +107,7 @@ fn tar_lists_sizes_of_over_eight_gibibytes() {
     let big = TarMember { path: b"big", kind: MemberKind::File, mode: 0o600, modified_seconds: 0, size_bytes };
     big.append_header(&mut stream).unwrap();
     // tar meets the end of its input before the content's; what it says of the header is what counts.
-    let listed = run("tar", &["-tvf", "-"], &stream);
+    let listed = run_tool("tar", &["-tvf", "-"], &stream);
     let text = String::from_utf8_lossy(&listed.stdout);
     assert!(text.contains(" 8589946937 ") && text.contains("-rw------- 0/0"), "{text}");
 }
@@ -152,7 +134,7 @@ fn the_seek_table_is_what_the_seekable_format_says() {
         let at = table + 8 + 8 * entry;
         let (compressed, size) = (u32_at(at) as usize, u32_at(at + 4) as usize);
         let frame = &bytes[compressed_at..compressed_at + compressed];
-        let decoded = run("zstd", &["-dc", "-q"], frame);
+        let decoded = run_tool("zstd", &["-dc", "-q"], frame);
         assert_eq!(succeeded(&decoded), &plain[plain_at..plain_at + size]);
         if size > 0 {
             assert_eq!(frame[..4], [0x28, 0xB5, 0x2F, 0xFD]);

@@ -4,12 +4,10 @@
 mod archive_support;
 mod wal_support;
 
-use archive_support::{Item, MemoryObject, directory, file, noise, tar_stream};
+use archive_support::{Item, MemoryObject, directory, file, noise, run_tool, tar_stream};
 use pgformat::Lsn;
 use proptest::prelude::*;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use vault::archive::*;
 use vault::encryption::{Keys, NewIdentity, Recipients, UnsealedObject, protect_identity, read_note};
@@ -49,18 +47,7 @@ impl Holder {
 }
 
 fn run(program: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{program} is needed by this test: {error}"));
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    feeder.join().unwrap();
+    let output = run_tool(program, arguments, input);
     if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 

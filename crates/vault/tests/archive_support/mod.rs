@@ -4,6 +4,7 @@
 pub mod handmade;
 
 use std::io::{self, Write};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use vault::archive::*;
 use vault::storage::{ObjectReader, PutStream, StorageError};
@@ -177,4 +178,21 @@ pub fn walk(bytes: &[u8]) -> Result<Vec<Item>, ArchiveError> {
     }
     checker.finish()?;
     Ok(items)
+}
+
+/// Runs a tool; it must be there, as it is on every system that this project is tested on.
+pub fn run_tool(program: &str, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} is needed by this test: {error}"));
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    output
 }
